@@ -1,0 +1,29 @@
+import { OperatorError } from '../lib/errors.ts';
+import type { Snapshot } from './gpu.ts';
+
+/** The way to the GPUs of this node. Adapters: nvml, smi, simulated; a variation is another adapter or a wrapper. */
+export interface Driver extends AsyncDisposable {
+  /**
+   * Reads all GPUs afresh. One GPU that fails is marked with its error; the call itself rejects only when nothing can be
+   * read.
+   * @throws DriverError
+   */
+  snapshot(): Promise<Snapshot>;
+  /** What the driver tells unasked, until the signal aborts (the loop then ends quietly). One reader at a time. */
+  events(signal: AbortSignal): AsyncIterable<DriverEvent>;
+}
+
+export type DriverEvent =
+  /** The set of GPUs or MIG instances may be another one: take a new snapshot. */
+  | { readonly kind: 'inventory-changed'; readonly reason: string }
+  /** The adapter had to open the driver again, for example because its helper process died. */
+  | { readonly kind: 'driver-restarted'; readonly reason: string };
+
+/** Nothing can be read from the driver. `no-driver`: there is none; `driver-failed`: there is one and it did not answer. */
+export class DriverError extends OperatorError {
+  override readonly name = 'DriverError';
+
+  constructor(code: 'no-driver' | 'driver-failed', message: string, options?: ErrorOptions) {
+    super(code, message, options);
+  }
+}

@@ -1,0 +1,26 @@
+#!/usr/bin/env node
+import { runCli } from './cli/cli.ts';
+
+/**
+ * The only file, beside the NVML host, that touches `process`: arguments, environment and signals go in, an exit code
+ * comes out.
+ */
+async function main(): Promise<void> {
+  const [command, ...rest] = process.argv.slice(2);
+  if (command === 'nvml-host') {
+    const { runNvmlHost } = await import('./inventory/nvml/host.ts');
+    await runNvmlHost(rest);
+    return;
+  }
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort(name));
+  process.exitCode = await runCli(process.argv.slice(2), {
+    env: process.env,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    self: { executable: process.execPath, script: process.argv[1] ?? '', options: process.execArgv },
+    signal: stop.signal,
+  });
+}
+
+await main();
