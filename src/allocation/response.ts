@@ -1,3 +1,7 @@
+import type { DeviceNodes, NodePath } from '../inventory/device-nodes.ts';
+import type { PlannedDevice } from '../resources/plan.ts';
+import { encodeRecord, recordAnnotation } from './record.ts';
+
 /** What the container runtime is told to add to one container, in the terms of the device plugin API. */
 export interface ContainerResponse {
   readonly envs: Readonly<Record<string, string>>;
@@ -19,4 +23,82 @@ export interface DeviceNode {
   readonly containerPath: string;
   /** Any of `r`, `w`, `m`. */
   readonly permissions: string;
+}
+
+/** How a device is made known to the NVIDIA container runtime. */
+export type DeviceListStrategy = 'envvar' | 'volume-mounts';
+
+/** What a container's devices are called towards the NVIDIA container runtime. */
+export type DeviceIdStrategy = 'uuid' | 'index';
+
+/** The settings that shape an answer. */
+export interface ResponseSettings {
+  readonly deviceListStrategies: readonly DeviceListStrategy[];
+  readonly deviceIdStrategy: DeviceIdStrategy;
+  readonly passDeviceSpecs: boolean;
+  readonly imexChannelIds: readonly number[];
+  readonly features: Readonly<Record<'gdrcopy' | 'gds' | 'mofed', boolean>>;
+}
+
+/** Folder that the NVIDIA container runtime reads a container's devices from, as names of mounts. */
+const deviceListFolder = '/var/run/nvidia-container-devices';
+
+/** The answer for one container, with its devices in the given order. Equal input gives an equal answer. */
+export function buildResponse(
+  devices: readonly PlannedDevice[],
+  settings: ResponseSettings,
+  nodes: DeviceNodes,
+): ContainerResponse {
+  const ids = devices.map(({ gpu }) =>
+    settings.deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid,
+  );
+  const channels = nodes.imexChannels.map(({ id }) => String(id));
+  const strategies = new Set(settings.deviceListStrategies);
+  return {
+    envs: {
+      ...(strategies.has('envvar') && envvarList(ids, channels)),
+      ...(strategies.has('volume-mounts') && { NVIDIA_VISIBLE_DEVICES: deviceListFolder }),
+      ...(settings.features.gdrcopy && { NVIDIA_GDRCOPY: 'enabled' }),
+      ...(settings.features.gds && { NVIDIA_GDS: 'enabled' }),
+      ...(settings.features.mofed && { NVIDIA_MOFED: 'enabled' }),
+    },
+    mounts: strategies.has('volume-mounts') ? volumeMountList(ids, channels) : [],
+    devices: settings.passDeviceSpecs ? deviceNodes(devices, nodes) : [],
+    annotations: {
+      [recordAnnotation]: encodeRecord({
+        version: 1,
+        gpus: devices.map(({ gpu }) => ({ uuid: gpu.uuid, mib: gpu.memoryTotalMiB })),
+      }),
+    },
+    cdiDevices: [],
+  };
+}
+
+function envvarList(ids: readonly string[], channels: readonly string[]): Record<string, string> {
+  return {
+    NVIDIA_VISIBLE_DEVICES: ids.join(','),
+    ...(channels.length > 0 && { NVIDIA_IMEX_CHANNELS: channels.join(',') }),
+  };
+}
+
+/** One mount of /dev/null for each device: the runtime reads the names, and no pod can fake them by an env variable. */
+function volumeMountList(ids: readonly string[], channels: readonly string[]): readonly Mount[] {
+  const names = [...ids, ...channels.map((channel) => `imex/${channel}`)];
+  return names.map((name) => ({
+    hostPath: '/dev/null',
+    containerPath: `${deviceListFolder}/${name}`,
+    readOnly: false,
+  }));
+}
+
+/** Control nodes, then the GPUs in order, then IMEX channels; each node once. */
+function deviceNodes(devices: readonly PlannedDevice[], nodes: DeviceNodes): readonly DeviceNode[] {
+  const gpuNodes = devices.flatMap(({ gpu }) => (gpu.minor === null ? [] : [nodes.gpuNode(gpu.minor)]));
+  const paths: readonly NodePath[] = [...nodes.control, ...gpuNodes, ...nodes.imexChannels];
+  const byContainerPath = new Map(paths.map((path) => [path.containerPath, path]));
+  return [...byContainerPath.values()].map(({ hostPath, containerPath }) => ({
+    hostPath,
+    containerPath,
+    permissions: 'rw',
+  }));
 }

@@ -1,0 +1,118 @@
+import { type DeviceNodes, readDeviceNodes } from '../inventory/device-nodes.ts';
+import { type Driver, DriverError } from '../inventory/driver.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeError, isAbort, toError } from '../lib/errors.ts';
+import { Latest } from '../lib/latest.ts';
+import type { Log } from '../lib/log.ts';
+import { backoffMs } from '../lib/retry.ts';
+
+/** What is known of the node's GPUs. The last good reading stays in force while later ones fail. */
+export interface InventoryState {
+  readonly reading: Reading | null;
+  /** Why the newest attempt failed; `null` when it did not. */
+  readonly failure: string | null;
+  /** The newest attempt found no driver at all, so there is nothing that could be read. */
+  readonly noDriver: boolean;
+}
+
+export interface Reading {
+  readonly snapshot: Snapshot;
+  readonly nodes: DeviceNodes;
+  /** Milliseconds of the monotonic clock. */
+  readonly readAtMs: number;
+}
+
+export interface InventoryLoopDeps {
+  readonly driver: Driver;
+  readonly rescanIntervalMs: number;
+  readonly devices: { readonly devRoot: string; readonly imexChannelIds: readonly number[] };
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: InventoryObserver;
+}
+
+export interface InventoryObserver {
+  snapshotFailure(): void;
+  driverRestart(): void;
+}
+
+const retryLimits = { firstMs: 500, maxMs: 30_000 };
+
+/** What is known before the first attempt. */
+export function emptyInventory(): Latest<InventoryState> {
+  return new Latest<InventoryState>({ reading: null, failure: null, noDriver: false });
+}
+
+/**
+ * Reads the GPUs again and again into `state`: after each interval, at once when the driver tells of a change, and after a
+ * growing pause while it fails. Ends when the signal aborts.
+ */
+export async function keepInventory(
+  state: Latest<InventoryState>,
+  deps: InventoryLoopDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const { driver, clock, log, observer } = deps;
+  const wake = new Latest(0);
+  const listening = followEvents(deps, () => wake.set(wake.value + 1), signal);
+  let failures = 0;
+  while (!signal.aborted) {
+    const seen = wake.value;
+    try {
+      const snapshot = await driver.snapshot();
+      const nodes = await readDeviceNodes(deps.devices.devRoot, deps.devices.imexChannelIds);
+      if (state.value.failure !== null) log.info({ gpus: snapshot.gpus.length }, 'the driver answers again');
+      state.set({ reading: { snapshot, nodes, readAtMs: clock.now() }, failure: null, noDriver: false });
+      failures = 0;
+    } catch (thrown) {
+      if (signal.aborted) break;
+      failures += 1;
+      observer.snapshotFailure();
+      const failure = describeError(thrown);
+      if (failure !== state.value.failure)
+        log.warn({ reason: failure }, 'the GPUs cannot be read, trying on');
+      const noDriver = thrown instanceof DriverError && thrown.code === 'no-driver';
+      state.set({ ...state.value, failure, noDriver });
+    }
+    const pauseMs = failures === 0 ? deps.rescanIntervalMs : backoffMs(retryLimits, failures);
+    await sleepOrWake(pauseMs, wake, seen, clock, signal);
+  }
+  await listening;
+}
+
+async function followEvents(
+  deps: InventoryLoopDeps,
+  changed: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      for await (const event of deps.driver.events(signal)) {
+        if (event.kind === 'driver-restarted') deps.observer.driverRestart();
+        deps.log.info({ event: event.kind, reason: event.reason }, 'driver event');
+        changed();
+      }
+      return;
+    } catch (thrown) {
+      if (isAbort(thrown)) return;
+      deps.log.warn({ err: toError(thrown) }, 'the driver event stream broke');
+      await deps.clock.sleep(retryLimits.maxMs, signal).catch(() => undefined);
+    }
+  }
+}
+
+async function sleepOrWake(
+  pauseMs: number,
+  wake: Latest<number>,
+  seen: number,
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<void> {
+  const scope = new AbortController();
+  const until = AbortSignal.any([signal, scope.signal]);
+  const woken = wake.until((count) => count !== seen, until);
+  await Promise.race([clock.sleep(pauseMs, until), woken]).catch(() => undefined);
+  scope.abort();
+  await woken.catch(() => undefined);
+}

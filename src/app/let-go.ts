@@ -1,0 +1,68 @@
+import { readCheckpoint } from '../kubelet/checkpoint.ts';
+import { listHeldDevices } from '../kubelet/pod-resources.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { leavingMs } from '../resources/roster.ts';
+import type { Offer } from './offer.ts';
+
+export interface LetGoDeps {
+  readonly kubeletFolder: string;
+  readonly podResourcesSocket: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const lookEveryMs = 1000;
+/** Time between two questions to the kubelet about the same devices, while a pod holds them. */
+const askAgainMs = 30_000;
+/** After an Allocate the kubelet's books need a moment during which its pod resources must not be listed. */
+const quietMs = 100;
+/** The kubelet writes its records for each list that it receives; this is ample. */
+const recordsWrittenMs = 1000;
+
+/**
+ * Takes devices off the list that are gone from the node, once they have been shown Unhealthy for long enough and the kubelet's
+ * own records say that no pod holds them. Runs until the signal aborts.
+ */
+export async function letLeaversGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<void> {
+  let askedMs = Number.NEGATIVE_INFINITY;
+  while (!signal.aborted) {
+    const nowMs = deps.clock.now();
+    const due = offer.leaving.some(({ sinceMs }) => nowMs - sinceMs >= leavingMs);
+    const quiet = nowMs - offer.lastAllocateMs >= quietMs;
+    if (due && quiet && nowMs - askedMs >= askAgainMs) {
+      askedMs = nowMs;
+      await askAndLetGo(offer, deps, signal);
+    }
+    await deps.clock.sleep(lookEveryMs, signal).catch(() => undefined);
+  }
+}
+
+async function askAndLetGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<void> {
+  const names = offer.leaving.map(({ id }) => id);
+  try {
+    const held = await heldDevices(offer, deps, signal);
+    offer.letGo(held);
+    const left = names.filter((id) => !offer.leaving.some((device) => device.id === id));
+    if (left.length > 0) deps.log.info({ devices: left }, 'devices that left the node are off the list');
+  } catch (thrown) {
+    if (!signal.aborted) deps.log.warn({ devices: names }, `devices stay listed: ${describeError(thrown)}`);
+  }
+}
+
+/**
+ * Ids that the kubelet has booked. Its records forget an ended pod only when the pod resources have been listed *and* a device
+ * list has arrived after that, in this order.
+ */
+async function heldDevices(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<ReadonlySet<string>> {
+  const listed = (await listHeldDevices(deps.podResourcesSocket)) ?? [];
+  offer.resend();
+  await deps.clock.sleep(recordsWrittenMs, signal);
+  const booked = await readCheckpoint(deps.kubeletFolder);
+  const mine = [
+    ...listed.filter(({ resourceName }) => resourceName === offer.resource),
+    ...booked.filter(({ resource }) => resource === offer.resource),
+  ];
+  return new Set(mine.flatMap(({ deviceIds }) => deviceIds));
+}

@@ -1,0 +1,67 @@
+import type { ResourceName } from '../resources/resource-name.ts';
+import type { InventoryState } from './inventory-loop.ts';
+
+/** What the readiness of the agent depends on. Times are milliseconds of the monotonic clock. */
+export interface ReadinessFacts {
+  readonly nowMs: number;
+  /** Why the config in force is not the one that is written; `null` when it is. */
+  readonly configProblem: string | null;
+  readonly standingBy: boolean;
+  /** What keeps the agent from serving; `null` while it holds the lock. */
+  readonly waitingFor: string | null;
+  readonly resources: readonly { readonly name: ResourceName; readonly connected: boolean }[];
+  readonly inventory: InventoryState;
+  readonly rescanIntervalMs: number;
+}
+
+export interface Readiness {
+  readonly ok: boolean;
+  readonly reasons: readonly string[];
+}
+
+/** A reading older than this many intervals, and this many milliseconds, is stale. */
+const staleIntervals = 3;
+const staleAtLeastMs = 30_000;
+
+/**
+ * Ready: registered with the live kubelet, or standing by, with a fresh inventory. A node without a driver or without GPUs is
+ * ready with 0 devices: there is nothing that a restart or an admin's look could mend in the agent.
+ */
+export function judgeReadiness(facts: ReadinessFacts): Readiness {
+  const problems = [
+    ...(facts.configProblem === null ? [] : [`config: ${facts.configProblem}`]),
+    ...inventoryProblems(facts),
+    ...servingProblems(facts),
+  ];
+  if (problems.length > 0) return { ok: false, reasons: problems };
+  const { reading, failure } = facts.inventory;
+  const notes = [
+    ...(facts.standingBy ? ['standing by: another agent serves this node'] : []),
+    ...(facts.resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
+    ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
+  ];
+  return { ok: true, reasons: notes };
+}
+
+function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFacts): readonly string[] {
+  const { reading, failure, noDriver } = inventory;
+  if (reading === null) {
+    if (noDriver) return [];
+    return [
+      failure === null ? 'inventory: the GPUs are being read for the first time' : `inventory: ${failure}`,
+    ];
+  }
+  const ageMs = nowMs - reading.readAtMs;
+  if (ageMs <= Math.max(staleIntervals * rescanIntervalMs, staleAtLeastMs)) return [];
+  return [
+    `inventory: last read ${Math.round(ageMs / 1000)} s ago: ${failure ?? 'the driver does not answer'}`,
+  ];
+}
+
+function servingProblems(facts: ReadinessFacts): readonly string[] {
+  if (facts.standingBy) return [];
+  if (facts.waitingFor !== null) return [facts.waitingFor];
+  return facts.resources
+    .filter(({ connected }) => !connected)
+    .map(({ name }) => `kubelet: ${name} is not registered`);
+}

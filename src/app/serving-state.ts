@@ -1,0 +1,37 @@
+import type { LockWait } from '../kubelet/lock.ts';
+import type { ResourceName } from '../resources/resource-name.ts';
+
+/** Where the agent stands towards other agents and the kubelet; read by the readiness probe. */
+export class ServingState {
+  #waiting: string | null = 'starting';
+  #standingBy = false;
+  readonly #connected = new Map<ResourceName, boolean>();
+
+  /** What keeps the agent from serving, for example another agent; `null` while it serves. */
+  get waitingFor(): string | null {
+    return this.#waiting;
+  }
+
+  /** Another agent holds the lock: this one is ready to take over. */
+  get standingBy(): boolean {
+    return this.#standingBy;
+  }
+
+  waiting(wait: LockWait): void {
+    this.#waiting = wait.reason;
+    this.#standingBy = wait.kind === 'other-agent';
+  }
+
+  serving(): void {
+    this.#waiting = null;
+    this.#standingBy = false;
+  }
+
+  connected(resource: ResourceName, connected: boolean): void {
+    this.#connected.set(resource, connected);
+  }
+
+  isConnected(resource: ResourceName): boolean {
+    return this.#connected.get(resource) === true;
+  }
+}

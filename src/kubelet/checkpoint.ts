@@ -1,0 +1,56 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { OperatorError, systemErrorCode } from '../lib/errors.ts';
+
+/** Device ids that the kubelet has booked for one container, from its own records. */
+export interface CheckpointEntry {
+  readonly podUid: string;
+  readonly container: string;
+  readonly resource: string;
+  readonly deviceIds: readonly string[];
+}
+
+/** The kubelet's record of device allocations, in the folder of kubelet.sock. */
+const checkpointName = 'kubelet_internal_checkpoint';
+
+/** The file's shape (kubernetes: pkg/kubelet/cm/devicemanager/checkpoint); fields that are not read are left alone. */
+const checkpointFile = z.object({
+  Data: z.object({
+    PodDeviceEntries: z
+      .array(
+        z.object({
+          PodUID: z.string(),
+          ContainerName: z.string(),
+          ResourceName: z.string(),
+          DeviceIDs: z.record(z.string(), z.array(z.string()).nullable()).nullable(),
+        }),
+      )
+      .nullable(),
+  }),
+});
+
+/**
+ * Reads what the kubelet has booked. A file that is absent means no allocations, as the kubelet itself takes it.
+ *
+ * The kubelet writes the file at each allocation and for each device list that it receives, not when a pod ends: an entry
+ * may be stale, a missing one is free.
+ * @throws OperatorError `checkpoint-unreadable`
+ */
+export async function readCheckpoint(folder: string): Promise<readonly CheckpointEntry[]> {
+  const path = join(folder, checkpointName);
+  try {
+    const { Data } = checkpointFile.parse(JSON.parse(await readFile(path, 'utf8')));
+    return (Data.PodDeviceEntries ?? []).map((entry) => ({
+      podUid: entry.PodUID,
+      container: entry.ContainerName,
+      resource: entry.ResourceName,
+      deviceIds: Object.values(entry.DeviceIDs ?? {}).flatMap((ids) => ids ?? []),
+    }));
+  } catch (thrown) {
+    if (systemErrorCode(thrown) === 'ENOENT') return [];
+    throw new OperatorError('checkpoint-unreadable', `The kubelet's record ${path} cannot be read`, {
+      cause: thrown,
+    });
+  }
+}

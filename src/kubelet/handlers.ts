@@ -1,0 +1,45 @@
+import type { status } from '@grpc/grpc-js';
+import type { ContainerResponse } from '../allocation/response.ts';
+import type { Latest } from '../lib/latest.ts';
+import type { ResourceName } from '../resources/resource-name.ts';
+import type { ListedDevice, PreferenceRequest } from './contract.ts';
+
+/** What a plugin server needs to know of the resource that it serves; it knows nothing of GPUs. */
+export interface ResourceHandlers {
+  readonly resource: ResourceName;
+  /** The whole list, newest first seen; every change is streamed to the kubelet. */
+  readonly list: Latest<readonly ListedDevice[]>;
+  /** Never throws: an error in GetPreferredAllocation fails the pod. */
+  prefer(request: PreferenceRequest): readonly string[];
+  /**
+   * Answers one container's request from memory.
+   * @throws Refusal
+   */
+  allocate(ids: readonly string[]): ContainerResponse;
+}
+
+/** A request that is turned down for a reason that the pod's author should read: it lands in the pod's status. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal';
+  readonly kind: 'invalid-request' | 'not-available';
+
+  constructor(kind: 'invalid-request' | 'not-available', message: string) {
+    super(message);
+    this.kind = kind;
+  }
+}
+
+/** Hears what happens between the kubelet and the plugin, for metrics. */
+export interface KubeletObserver {
+  registration(resource: ResourceName, result: 'accepted' | 'refused'): void;
+  /** The kubelet has begun or stopped to listen to the resource's list. */
+  connected(resource: ResourceName, connected: boolean): void;
+  /** A call was answered; the list stream is not counted. */
+  rpc(method: RpcMethod, code: StatusName, seconds: number): void;
+}
+
+export type RpcMethod =
+  'GetDevicePluginOptions' | 'GetPreferredAllocation' | 'Allocate' | 'PreStartContainer';
+
+/** A gRPC status by name, for example `OK`. */
+export type StatusName = keyof typeof status;

@@ -1,0 +1,59 @@
+import { dirname } from 'node:path';
+import { describeError, isAbort, OperatorError } from '../lib/errors.ts';
+import type { Latest } from '../lib/latest.ts';
+import { backoffMs } from '../lib/retry.ts';
+import type { ResourceHandlers } from './handlers.ts';
+import { runSession, type SessionDeps } from './session.ts';
+import type { SocketIdentity } from './socket-watch.ts';
+
+/** Pauses between tries while the same kubelet refuses or drops the plugin. */
+const retryLimits = { firstMs: 100, maxMs: 5000 };
+
+/**
+ * Keeps one resource registered with whatever kubelet is there, until the signal aborts. A new kubelet.sock is answered at
+ * once; a kubelet that refuses, or lets go, is asked again after a growing pause.
+ */
+export async function keepRegistered(
+  handlers: ResourceHandlers,
+  kubeletSocket: string,
+  kubelet: Latest<SocketIdentity | null>,
+  deps: SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const paths = { folder: dirname(kubeletSocket), socket: kubeletSocket };
+  let failures = 0;
+  let said = '';
+  const sayOnce = (message: string, fields: object): void => {
+    if (said !== message) deps.log.warn({ resource: handlers.resource, ...fields }, message);
+    said = message;
+  };
+
+  while (!signal.aborted) {
+    if (kubelet.value === null) sayOnce(`waiting for a kubelet: there is no socket at ${kubeletSocket}`, {});
+    const current = await kubelet.until((identity) => identity !== null, signal).catch(() => null);
+    if (current === null) return;
+    const scope = new AbortController();
+    const sameKubelet = AbortSignal.any([signal, scope.signal]);
+    void kubelet
+      .until((identity) => identity !== current, sameKubelet)
+      .then(() => scope.abort('the kubelet has restarted'))
+      .catch(() => undefined);
+    try {
+      const { reason } = await runSession(handlers, paths, deps, sameKubelet);
+      if (signal.aborted) return;
+      failures = scope.signal.aborted ? 0 : 1;
+      said = '';
+      sayOnce(`registration lost: ${scope.signal.aborted ? scope.signal.reason : reason}`, {});
+    } catch (thrown) {
+      if (signal.aborted) return;
+      failures = scope.signal.aborted ? 0 : failures + 1;
+      if (thrown instanceof OperatorError && thrown.code === 'kubelet-refused') {
+        deps.observer.registration(handlers.resource, 'refused');
+      }
+      if (!isAbort(thrown)) sayOnce(`not registered, trying on: ${describeError(thrown)}`, {});
+    }
+    if (failures > 0)
+      await deps.clock.sleep(backoffMs(retryLimits, failures), sameKubelet).catch(() => undefined);
+    scope.abort();
+  }
+}

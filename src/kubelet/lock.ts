@@ -1,0 +1,132 @@
+import koffi from 'koffi';
+import { closeSync, ftruncateSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import { OperatorError, systemErrorCode } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+
+/** The right to serve on this node: at most one agent has it. Disposing gives it back. */
+export interface ServingLock extends Disposable {
+  /** The agent before this one ended without giving the lock back. */
+  readonly predecessorCrashed: boolean;
+  /** False when the lock's file was removed or replaced, so that another agent could take a lock of its own. */
+  stillValid(): boolean;
+}
+
+/** Why the lock cannot be had yet, for a person. */
+export interface LockWait {
+  readonly kind: 'folder' | 'other-agent';
+  readonly reason: string;
+}
+
+const lockName = 'slicewise.lock';
+/** A blocking flock(2) could not be interrupted and would hold up the exit. */
+const tryEveryMs = 20;
+const folderRetryMs = 1000;
+
+/** flock(2): `LOCK_EX | LOCK_NB`. */
+const exclusiveWithoutWaiting = 2 | 4;
+
+/**
+ * Waits for the lock on a file in the kubelet's device-plugins folder; a kubelet that starts deletes only sockets there.
+ * The descriptor is closed on exec, as Node opens every file, so no child keeps the lock.
+ * A folder that is missing or not writable is waited for.
+ * @param onWait called once, with the reason, when the lock cannot be had at once
+ */
+export async function acquireServingLock(
+  folder: string,
+  deps: { readonly clock: Clock; readonly log: Log; readonly onWait: (wait: LockWait) => void },
+  signal: AbortSignal,
+): Promise<ServingLock> {
+  const path = join(folder, lockName);
+  const flock = loadFlock();
+  let said = '';
+  const sayOnce = (kind: LockWait['kind'], reason: string): void => {
+    if (said === reason) return;
+    said = reason;
+    deps.log.info({ lock: path }, reason);
+    deps.onWait({ kind, reason });
+  };
+  let descriptor: number | null = null;
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      if (descriptor !== null && !isFileAt(descriptor, path)) {
+        closeSync(descriptor);
+        descriptor = null;
+      }
+      const opened: number | string = descriptor ?? openLockFile(path);
+      if (typeof opened === 'string') {
+        sayOnce('folder', `waiting for the kubelet's folder: ${opened}`);
+        await deps.clock.sleep(folderRetryMs, signal);
+        continue;
+      }
+      descriptor = opened;
+      if (flock(descriptor, exclusiveWithoutWaiting) === 0 && isFileAt(descriptor, path)) {
+        const held = holdLock(descriptor, path);
+        descriptor = null;
+        return held;
+      }
+      sayOnce('other-agent', 'standing by: another agent serves this node');
+      await deps.clock.sleep(tryEveryMs, signal);
+    }
+  } finally {
+    if (descriptor !== null) closeSync(descriptor);
+  }
+}
+
+function holdLock(descriptor: number, path: string): ServingLock {
+  const predecessorCrashed = readFileSync(path, 'utf8').length > 0;
+  ftruncateSync(descriptor);
+  writeSync(descriptor, 'serving\n', 0);
+  return {
+    predecessorCrashed,
+    stillValid: () => isFileAt(descriptor, path),
+    [Symbol.dispose]() {
+      ftruncateSync(descriptor);
+      closeSync(descriptor);
+    },
+  };
+}
+
+/** A descriptor, or what stands in the way. */
+function openLockFile(path: string): number | string {
+  try {
+    return openSync(path, 'a+', 0o600);
+  } catch (thrown) {
+    switch (systemErrorCode(thrown)) {
+      case 'ENOENT':
+        return `${path} cannot be made, because its folder does not exist`;
+      case 'EACCES':
+      case 'EPERM':
+      case 'EROFS':
+        return `${path} cannot be written; the agent needs uid 0 and the folder mounted read-write`;
+      default:
+        throw new OperatorError('lock-failed', `The lock file ${path} cannot be opened`, { cause: thrown });
+    }
+  }
+}
+
+function isFileAt(descriptor: number, path: string): boolean {
+  try {
+    const mine = fstatSync(descriptor);
+    const there = statSync(path);
+    return mine.ino === there.ino && mine.dev === there.dev;
+  } catch {
+    return false;
+  }
+}
+
+type Flock = (descriptor: number, operation: number) => number;
+
+/** The C library under its name with glibc, else whatever the process itself is linked with. */
+function loadFlock(): Flock {
+  for (const name of ['libc.so.6', null]) {
+    try {
+      return koffi.load(name).func('int flock(int fd, int operation)') as Flock;
+    } catch {
+      continue;
+    }
+  }
+  throw new OperatorError('lock-failed', 'The C library has no flock(2): only Linux is supported');
+}

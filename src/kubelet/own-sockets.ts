@@ -1,0 +1,23 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+const prefix = 'slicewise-';
+
+/**
+ * File name of a new socket, unique for each session: closing a server unlinks its path even when another process has bound
+ * it since.
+ * @param shortResource the part of the resource name after the slash
+ */
+export function newSocketName(shortResource: string): string {
+  return `${prefix}${shortResource}-${randomBytes(4).toString('hex')}.sock`;
+}
+
+/** Removes the sockets that earlier runs left behind; only the holder of the serving lock may, since it alone has live ones. */
+export function removeDeadSockets(folder: string): readonly string[] {
+  const dead = readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isSocket() && entry.name.startsWith(prefix))
+    .map((entry) => entry.name);
+  for (const name of dead) rmSync(join(folder, name), { force: true });
+  return dead;
+}

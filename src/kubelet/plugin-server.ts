@@ -1,0 +1,82 @@
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { once } from 'node:events';
+import { createServer, type Socket } from 'node:net';
+import { toError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
+import { pluginService } from './plugin-service.ts';
+import { devicePluginService } from './wire.ts';
+
+/** A resource served on a socket of its own. Disposing ends the streams first, then waits for the kubelet to hang up. */
+export interface PluginServer extends AsyncDisposable {
+  /** Resolves when the kubelet has opened ListAndWatch. */
+  readonly listening: Promise<void>;
+  /** Resolves with the reason when the kubelet's list stream has ended unasked. */
+  readonly lost: Promise<string>;
+}
+
+/** How long a stopping server waits for the kubelet to close its connections. */
+const hangUpMs = 500;
+/** The kubelet opens one connection; more than a few are a fault or an attack. */
+const maxConnections = 16;
+/** An Allocate or GetPreferredAllocation request names every available id. */
+const maxMessageBytes = 16 * 1024 * 1024;
+
+/**
+ * Serves the DevicePlugin API of one resource on a unix socket.
+ *
+ * The connections are accepted here and handed to the gRPC server, because the order of leaving matters: kubelets up to
+ * 1.36 look a client up by resource name when its stream ends, and would cut off a successor that registered before they
+ * did so. Only the kubelet's own hang-up shows that it is done.
+ */
+export async function servePlugin(
+  handlers: ResourceHandlers,
+  socketPath: string,
+  deps: { readonly log: Log; readonly observer: KubeletObserver },
+): Promise<PluginServer> {
+  const stop = new AbortController();
+  const listening = Promise.withResolvers<void>();
+  const lost = Promise.withResolvers<string>();
+  const grpc = new Server({
+    'grpc.max_receive_message_length': maxMessageBytes,
+    'grpc.max_send_message_length': -1,
+  });
+  const events = {
+    listening: listening.resolve,
+    lost: () => lost.resolve('the kubelet has closed the device list'),
+  };
+  grpc.addService(devicePluginService, pluginService(handlers, events, deps, stop.signal));
+  const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
+
+  const sockets = new Set<Socket>();
+  const acceptor = createServer((socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    socket.on('error', (error) => deps.log.debug({ err: error }, 'a connection broke'));
+    injector.injectConnection(socket);
+  });
+  acceptor.maxConnections = maxConnections;
+  acceptor.listen(socketPath);
+  await once(acceptor, 'listening');
+  acceptor.on('error', (error) => lost.resolve(`the socket ${socketPath} failed: ${toError(error).message}`));
+
+  return {
+    listening: listening.promise,
+    lost: lost.promise,
+    async [Symbol.asyncDispose]() {
+      acceptor.close();
+      stop.abort();
+      await allClosed(sockets, hangUpMs);
+      injector.destroy();
+      for (const socket of sockets) socket.destroy();
+      grpc.forceShutdown();
+    },
+  };
+}
+
+/** Waits until every connection is closed by the other side, at most `limitMs`. */
+async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<void> {
+  const closing = [...sockets].map((socket) => once(socket, 'close'));
+  const limit = AbortSignal.timeout(limitMs);
+  await Promise.race([Promise.all(closing), once(limit, 'abort')]);
+}

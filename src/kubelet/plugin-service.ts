@@ -1,0 +1,133 @@
+import {
+  type handleUnaryCall,
+  type ServerWritableStream,
+  status,
+  type ServiceError,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { once } from 'node:events';
+import type { Log } from '../lib/log.ts';
+import { toError } from '../lib/errors.ts';
+import type { ListedDevice, PluginOptions } from './contract.ts';
+import {
+  Refusal,
+  type KubeletObserver,
+  type ResourceHandlers,
+  type RpcMethod,
+  type StatusName,
+} from './handlers.ts';
+
+/** The same options are sent with Register: kubelets before 1.21 take them from there. */
+export const pluginOptions: PluginOptions = { preStartRequired: false, preferredAllocationAvailable: true };
+
+/** What the service tells the session that runs it. */
+export interface ServiceEvents {
+  /** The kubelet has opened ListAndWatch. */
+  listening(): void;
+  /** ListAndWatch has ended although nobody here ended it. */
+  lost(): void;
+}
+
+/** The DevicePlugin service of one resource. Lists stop when the signal aborts. */
+export function pluginService(
+  handlers: ResourceHandlers,
+  events: ServiceEvents,
+  deps: { readonly log: Log; readonly observer: KubeletObserver },
+  signal: AbortSignal,
+): UntypedServiceImplementation {
+  function unary<Request, Response>(
+    method: RpcMethod,
+    answer: (request: Request) => Response,
+  ): handleUnaryCall<Request, Response> {
+    return (call, callback) => {
+      const startedMs = performance.now();
+      const report = (code: StatusName): void =>
+        deps.observer.rpc(method, code, (performance.now() - startedMs) / 1000);
+      try {
+        const response = answer(call.request);
+        callback(null, response);
+        report('OK');
+      } catch (thrown) {
+        const failure = toServiceError(thrown);
+        callback(failure);
+        report(status[failure.code] as StatusName);
+        if (!(thrown instanceof Refusal)) deps.log.error({ err: toError(thrown), method }, 'call failed');
+      }
+    };
+  }
+
+  return {
+    GetDevicePluginOptions: unary('GetDevicePluginOptions', () => pluginOptions),
+    GetPreferredAllocation: unary(
+      'GetPreferredAllocation',
+      (requests: Parameters<typeof handlers.prefer>[0][]) =>
+        requests.map((request) => handlers.prefer(request)),
+    ),
+    Allocate: unary('Allocate', (containers: readonly (readonly string[])[]) =>
+      allocateAll(handlers, containers),
+    ),
+    PreStartContainer: unary('PreStartContainer', () => undefined),
+    ListAndWatch: (call: ServerWritableStream<void, readonly ListedDevice[]>) => {
+      events.listening();
+      streamLists(call, handlers, signal)
+        .catch((thrown: unknown) => deps.log.debug({ err: toError(thrown) }, 'the list stream broke'))
+        .finally(() => {
+          if (!signal.aborted) events.lost();
+        });
+    },
+  };
+}
+
+/** The kubelet sends one container a call; the contract allows several, which must not share a device. */
+function allocateAll(handlers: ResourceHandlers, containers: readonly (readonly string[])[]): unknown {
+  if (containers.length === 0) {
+    throw new Refusal('invalid-request', `${handlers.resource}: the Allocate request names no container.`);
+  }
+  const seen = new Set<string>();
+  for (const id of containers.flat()) {
+    if (seen.has(id) && containers.length > 1) {
+      throw new Refusal(
+        'invalid-request',
+        `${handlers.resource}: one device is asked for by two containers at once.`,
+      );
+    }
+    seen.add(id);
+  }
+  return containers.map((ids) => handlers.allocate(ids));
+}
+
+/** Writes the list and every newer one; a reader that is slow gets only the newest. Ends the stream on our stop. */
+async function streamLists(
+  call: ServerWritableStream<void, readonly ListedDevice[]>,
+  handlers: ResourceHandlers,
+  signal: AbortSignal,
+): Promise<void> {
+  const gone = new AbortController();
+  // 'cancelled' and 'close' also fire after our own end(); the session's signal tells the two apart.
+  const leave = (): void => gone.abort();
+  for (const event of ['cancelled', 'close', 'error']) call.on(event, leave);
+  const until = AbortSignal.any([signal, gone.signal]);
+  try {
+    for await (const devices of handlers.list.values(until)) {
+      if (!call.write(devices)) await once(call, 'drain', { signal: until }).catch(() => undefined);
+    }
+  } finally {
+    call.end();
+  }
+}
+
+/** The one place that turns what was thrown into a gRPC status. */
+function toServiceError(thrown: unknown): ServiceError {
+  const error = toError(thrown);
+  const code =
+    error instanceof Refusal
+      ? error.kind === 'invalid-request'
+        ? status.INVALID_ARGUMENT
+        : status.FAILED_PRECONDITION
+      : status.INTERNAL;
+  const details =
+    error instanceof Refusal
+      ? error.message
+      : 'The device plugin failed on this request; its log on the node says why.';
+  return Object.assign(new Error(details), { code, details, metadata: undefined as never });
+}

@@ -1,0 +1,65 @@
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { OperatorError } from '../lib/errors.ts';
+import type { ResourceName } from '../resources/resource-name.ts';
+import { apiVersion } from './contract.ts';
+import { pluginOptions } from './plugin-service.ts';
+import { registrationService } from './wire.ts';
+
+/** The kubelet dials back, with 10 s of its own, before it answers Register. */
+const registerDeadlineMs = 15_000;
+
+/**
+ * Registers one resource with the kubelet.
+ * @param kubeletSocket absolute path of kubelet.sock
+ * @param endpoint file name of the plugin's socket, in the same folder
+ * @throws OperatorError `kubelet-refused` with the kubelet's own words, `kubelet-unreachable` when nobody answers
+ */
+export async function register(
+  kubeletSocket: string,
+  resource: ResourceName,
+  endpoint: string,
+  signal: AbortSignal,
+): Promise<void> {
+  // A pool of its own: channels to the same address share their back-off of a second after a refused connection.
+  const client = new Client(`unix://${kubeletSocket}`, credentials.createInsecure(), {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.default_authority': 'localhost',
+  });
+  const { path, requestSerialize, responseDeserialize } = registrationService.Register;
+  const giveUp = (): void => client.close();
+  signal.addEventListener('abort', giveUp, { once: true });
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        { version: apiVersion, endpoint, resourceName: resource, options: pluginOptions },
+        { deadline: Date.now() + registerDeadlineMs },
+        (error) => (error === null ? resolve() : reject(registrationError(kubeletSocket, resource, error))),
+      );
+    });
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    client.close();
+  }
+}
+
+function registrationError(
+  kubeletSocket: string,
+  resource: ResourceName,
+  error: ServiceError,
+): OperatorError {
+  if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
+    return new OperatorError('kubelet-unreachable', `No kubelet answers on ${kubeletSocket}`, {
+      cause: error,
+    });
+  }
+  return new OperatorError(
+    'kubelet-refused',
+    `The kubelet refused to register ${resource}: ${error.details}`,
+    {
+      cause: error,
+    },
+  );
+}

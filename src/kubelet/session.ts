@@ -1,0 +1,76 @@
+import { once } from 'node:events';
+import { basename, join } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { shortName } from '../resources/resource-name.ts';
+import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
+import { newSocketName } from './own-sockets.ts';
+import { servePlugin } from './plugin-server.ts';
+import { register } from './registration.ts';
+import { watchSocket } from './socket-watch.ts';
+
+/** A kubelet opens the device list right after it has answered Register. */
+const listenWithinMs = 5000;
+
+export interface SessionDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly observer: KubeletObserver;
+}
+
+/**
+ * One registration of one resource with one kubelet, from listening to the end of the device list.
+ *
+ * Ends with the reason when the own socket is gone or the kubelet has closed the list; ends quietly when the signal
+ * aborts. It never registers twice.
+ * @throws OperatorError when the kubelet refuses or does not answer
+ */
+export async function runSession(
+  handlers: ResourceHandlers,
+  kubelet: { readonly folder: string; readonly socket: string },
+  deps: SessionDeps,
+  signal: AbortSignal,
+): Promise<{ readonly reason: string }> {
+  const { resource } = handlers;
+  const scope = new AbortController();
+  const until = AbortSignal.any([signal, scope.signal]);
+  const socketPath = join(kubelet.folder, newSocketName(shortName(resource)));
+  await using server = await servePlugin(handlers, socketPath, deps);
+  try {
+    await register(kubelet.socket, resource, basename(socketPath), until);
+    deps.observer.registration(resource, 'accepted');
+    const late = deps.clock.sleep(listenWithinMs, until).then(() => true);
+    const listening = server.listening.then(() => false);
+    if (await firstOf([listening, late])) {
+      return { reason: 'the kubelet accepted the registration and did not ask for the devices' };
+    }
+    deps.observer.connected(resource, true);
+    deps.log.info(
+      { resource, endpoint: basename(socketPath) },
+      'registered: the kubelet listens to the device list',
+    );
+    const reason = await firstOf([server.lost, ownSocketGone(socketPath, deps.clock, until), aborted(until)]);
+    return { reason };
+  } finally {
+    deps.observer.connected(resource, false);
+    scope.abort();
+  }
+}
+
+/** Resolves when the socket's file has gone, as when a kubelet clears its folder at start. */
+async function ownSocketGone(path: string, clock: Clock, signal: AbortSignal): Promise<string> {
+  const identity = await watchSocket(path, clock, signal);
+  await identity.until((found) => found === null, signal);
+  return 'its own socket was removed';
+}
+
+async function aborted(signal: AbortSignal): Promise<string> {
+  if (!signal.aborted) await once(signal, 'abort');
+  return 'stopped';
+}
+
+/** The first to settle; the others may fail later without anybody listening. */
+async function firstOf<T>(waits: readonly Promise<T>[]): Promise<T> {
+  for (const wait of waits) wait.catch(() => undefined);
+  return Promise.race(waits);
+}
