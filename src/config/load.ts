@@ -1,0 +1,104 @@
+import { readEnvironment, readFlags } from './command-line.ts';
+import { toConfig, type Config } from './config.ts';
+import { crossChecks } from './cross-checks.ts';
+import { readDocument } from './document.ts';
+import { readFile } from './file-layer.ts';
+import type { GivenValue, Layer } from './layer.ts';
+import { configNotes } from './notes.ts';
+import { problem, type ConfigProblem, type Origin } from './problem.ts';
+import { allowedInstead } from './setting.ts';
+import { settingRows, settings, type SettingKey, type SettingValues } from './settings.ts';
+
+/** Everything a configuration is made from, as text. */
+export interface ConfigSources {
+  /** Long name of each flag given, without dashes, with its text, `true` for a flag that stood alone, or a list. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly file: { readonly path: string; readonly text: string } | null;
+}
+
+export type LoadResult =
+  | {
+      readonly kind: 'ok';
+      readonly config: Config;
+      /** The value of every setting by its key, before defaults that follow from others. */
+      readonly values: SettingValues;
+      readonly origins: ReadonlyMap<SettingKey, Origin>;
+      /** What an administrator should know, one sentence each. */
+      readonly notes: readonly string[];
+    }
+  | {
+      readonly kind: 'invalid';
+      /** `command-line` when a flag or variable is wrong, whatever else is; `file` when only the file is. */
+      readonly where: 'command-line' | 'file';
+      readonly problems: readonly ConfigProblem[];
+    };
+
+/**
+ * Makes the configuration: for each setting the flag counts before the variable, the variable before the file, the file
+ * before the default. Never throws on bad input: all problems of all sources come back at once.
+ */
+export async function loadConfig({ flags, env, file }: ConfigSources): Promise<LoadResult> {
+  const layers = [readFlags(flags), readEnvironment(env), ...(file === null ? [] : [await fileLayer(file)])];
+  const given = merge(layers);
+  const origins = new Map(settingRows.map(([key]) => [key, given.get(key)?.origin ?? ({ kind: 'default' } as const)]));
+  const values = Object.fromEntries(
+    settingRows.map(([key, { default: preset }]) => [key, given.has(key) ? given.get(key)?.value : preset]),
+  ) as unknown as SettingValues;
+  const refused = layers.reduce((all, layer) => all.union(layer.refused), new Set<SettingKey>());
+  const problems = [
+    ...layers.flatMap((layer) => layer.problems),
+    ...missingFeatures(given),
+    ...conflicts(values, given, refused),
+  ];
+  if (problems.length > 0) {
+    const where = problems.every(({ origin }) => origin.kind === 'file') ? 'file' : 'command-line';
+    return { kind: 'invalid', where, problems };
+  }
+  const notes = configNotes(values, (key) => origins.get(key) ?? { kind: 'default' });
+  return { kind: 'ok', config: toConfig(values), values, origins, notes };
+}
+
+/** The path of the config file that flags or environment name, or `null`; a flag counts before the variable. */
+export function configFilePath({ flags, env }: Pick<ConfigSources, 'flags' | 'env'>): string | null {
+  const given = merge([readFlags(flags), readEnvironment(env)]).get('--config-file')?.value;
+  return typeof given === 'string' && given !== '' ? given : null;
+}
+
+async function fileLayer({ path, text }: { readonly path: string; readonly text: string }): Promise<Layer> {
+  const document = await readDocument(path, text);
+  if (document.kind === 'document') return readFile(document);
+  return { values: new Map(), refused: new Set(), problems: document.problems };
+}
+
+function merge(layers: readonly Layer[]): ReadonlyMap<SettingKey, GivenValue> {
+  return new Map(layers.toReversed().flatMap(({ values }) => [...values]));
+}
+
+/** Values in force that this version does nothing with. */
+function missingFeatures(given: ReadonlyMap<SettingKey, GivenValue>): ConfigProblem[] {
+  return [...given].flatMap(([key, { value, origin }]) => {
+    const setting = settings[key];
+    const expected = allowedInstead<unknown>(setting, value);
+    if (expected === null) return [];
+    return [problem('not-yet', origin, key, expected, { given: settingForm(key, value) })];
+  });
+}
+
+function conflicts(
+  values: SettingValues,
+  given: ReadonlyMap<SettingKey, GivenValue>,
+  refused: ReadonlySet<SettingKey>,
+): ConfigProblem[] {
+  return crossChecks.flatMap(({ keys, fault }) => {
+    const key = keys.find((each) => given.has(each));
+    if (key === undefined || keys.some((each) => refused.has(each))) return [];
+    const expected = fault(values);
+    return expected === null ? [] : [problem('conflict', given.get(key)?.origin ?? { kind: 'default' }, key, expected)];
+  });
+}
+
+function settingForm(key: SettingKey, value: unknown): unknown {
+  const row: { readonly kind: { toFile(value: unknown): unknown } } = settings[key];
+  return row.kind.toFile(value);
+}

@@ -1,0 +1,26 @@
+import type { Setting } from './setting.ts';
+import { agentSettings } from './settings-agent.ts';
+import { featureSettings } from './settings-features.ts';
+import { gfdSettings } from './settings-gfd.ts';
+import { nvidiaSettings } from './settings-nvidia.ts';
+
+/** Every setting of the program by its path in the file; those that no file can hold, by their flag or variable. */
+export const settings = { ...nvidiaSettings, ...agentSettings, ...featureSettings, ...gfdSettings } as const;
+
+export type SettingKey = keyof typeof settings;
+
+/** The value of every setting. */
+export type SettingValues = {
+  readonly [Key in SettingKey]: (typeof settings)[Key] extends Setting<infer Value> ? Value : never;
+};
+
+/** The table as rows, in its own order. */
+export const settingRows: readonly (readonly [SettingKey, Setting<unknown>])[] = Object.entries<Setting<unknown>>(
+  settings,
+).map(([key, row]) => [key as SettingKey, row]);
+
+/** True for a key that a config file of NVIDIA's plugin may hold. */
+export function isNvidiaFileKey(key: SettingKey): boolean {
+  const { group, inFile } = settings[key];
+  return inFile && ['nvidia', 'imex', 'sharing', 'resources', 'gfd'].includes(group);
+}
