@@ -1,0 +1,154 @@
+import { z } from 'zod';
+import { pcieDistances } from '../gpu.ts';
+import { gpuModelNames } from './models.ts';
+
+/** The presets by name; what each holds is in `presets.ts`. */
+export const presetNames = [
+  'a100x8',
+  'h100x8-nvlink',
+  'v100x4',
+  't4x1',
+  'a100x2-mig-mixed',
+  'mixed-models',
+  'none',
+] as const;
+export type PresetName = (typeof presetNames)[number];
+
+/** What a scenario's GPU is like at a moment: it answers, answers with an error, hides its UUID, or is not there. */
+export const gpuStates = ['present', 'lost', 'unreadable', 'absent'] as const;
+export type GpuState = (typeof gpuStates)[number];
+
+const mib = z.int().min(0).max(16_777_216);
+const position = z.int().min(0).max(63);
+const reason = z.string().min(1).max(500).optional();
+
+/** `1500ms`, `5s`, `2m` or `1h`, as milliseconds. */
+const duration = z
+  .string()
+  .regex(/^\d{1,9}(\.\d{1,3})?(ms|s|m|h)$/, 'allowed: a number with a unit: 500ms, 5s, 2m, 1h')
+  .transform((text) => Number.parseFloat(text) * unitMs(text));
+
+/** What can be set on one GPU; a key left out keeps what the model says. */
+const figures = {
+  name: z.string().min(1).max(96).optional(),
+  architecture: z.string().min(1).max(40).nullable().optional(),
+  computeCapability: z
+    .string()
+    .regex(/^\d{1,2}\.\d$/, 'allowed: "major.minor" in quotes, for example "9.0"')
+    .nullable()
+    .optional(),
+  memoryTotalMiB: mib.nullable().optional(),
+  memoryReservedMiB: mib.nullable().optional(),
+  memoryUsedMiB: mib.nullable().optional(),
+  numaNode: z.int().min(0).max(1023).nullable().optional(),
+  minor: z.int().min(0).max(255).nullable().optional(),
+  pciBusId: z
+    .string()
+    .regex(
+      /^[0-9a-f]{8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]$/,
+      'allowed: domain:bus:device.function in lower case, for example "00000000:1b:00.0"',
+    )
+    .nullable()
+    .optional(),
+  mig: z
+    .union([z.literal('off'), z.array(z.string().min(1)).max(7)], {
+      error: 'allowed: off, or a list of up to 7 profiles, for example [3g.20gb, 1g.5gb]',
+    })
+    .optional(),
+} as const;
+
+/** What a GPU is, beside what can change on it. */
+const identity = {
+  uuid: z
+    .string()
+    .regex(/^GPU-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'allowed: GPU-, then a UUID in lower case')
+    .optional(),
+  state: z.enum(gpuStates).optional(),
+} as const;
+
+const onGpu = { at: duration, gpu: position } as const;
+
+const event = z.discriminatedUnion(
+  'do',
+  [
+    strict({ ...onGpu, do: z.literal('lose'), reason }),
+    strict({ ...onGpu, do: z.literal('unreadable'), reason }),
+    strict({ ...onGpu, do: z.literal('restore') }),
+    strict({ ...onGpu, do: z.literal('remove') }),
+    strict({ ...onGpu, do: z.literal('add') }),
+    strict({ ...onGpu, do: z.literal('change'), ...figures }),
+    strict({ at: duration, do: z.literal('fail-driver'), reason }),
+    strict({ at: duration, do: z.literal('remove-driver'), reason }),
+    strict({ at: duration, do: z.literal('hang-driver') }),
+    strict({ at: duration, do: z.literal('restore-driver') }),
+  ],
+  {
+    error:
+      'allowed: lose, unreadable, restore, remove, add, change, fail-driver, remove-driver, hang-driver, restore-driver',
+  },
+);
+
+/** The keys of a scenario file. `docs/scenarios.md` explains each; a test holds page and schema together. */
+export const scenarioSchema = strict({
+  name: z.string().min(1).max(100).optional(),
+  preset: z.enum(presetNames).optional(),
+  driverVersion: z.string().min(1).max(40).nullable().optional(),
+  cudaVersion: z.string().min(1).max(40).nullable().optional(),
+  gpus: z
+    .array(
+      strict({
+        model: z.enum(gpuModelNames),
+        count: z.int().min(1).max(64).optional(),
+        ...identity,
+        ...figures,
+      }),
+    )
+    .max(64)
+    .optional(),
+  overrides: z
+    .array(
+      strict({
+        gpu: position,
+        model: z.enum(gpuModelNames).optional(),
+        ...identity,
+        ...figures,
+      }),
+    )
+    .max(256)
+    .optional(),
+  nvswitchLinks: z.int().min(1).max(36).optional(),
+  links: z
+    .array(
+      strict({
+        between: z.tuple([position, position], { error: 'allowed: a pair of GPUs, for example [0, 1]' }),
+        nvlinks: z.int().min(0).max(36).optional(),
+        nvswitchLinks: z.int().min(0).max(36).optional(),
+        pcie: z.enum(pcieDistances).nullable().optional(),
+      }),
+    )
+    .max(4096)
+    .optional(),
+  timeline: z.array(event).max(10_000).optional(),
+});
+
+export type ScenarioInput = z.input<typeof scenarioSchema>;
+export type CheckedScenario = z.output<typeof scenarioSchema>;
+export type GpuEntry = NonNullable<CheckedScenario['gpus']>[number];
+export type GpuOverride = NonNullable<CheckedScenario['overrides']>[number];
+export type GpuFigures = z.output<z.ZodObject<typeof figures>>;
+/** One change at a moment; `at` is in milliseconds after the scenario was read. */
+export type ScenarioEvent = z.output<typeof event>;
+
+/** An object that refuses unknown keys and names the ones it takes. */
+function strict<T extends z.core.$ZodLooseShape>(shape: T) {
+  const allowed = Object.keys(shape).join(', ');
+  return z.strictObject(shape, {
+    error: (issue) => (issue.code === 'unrecognized_keys' ? `unknown key; allowed: ${allowed}` : undefined),
+  });
+}
+
+function unitMs(text: string): number {
+  if (text.endsWith('ms')) return 1;
+  if (text.endsWith('s')) return 1000;
+  return text.endsWith('m') ? 60_000 : 3_600_000;
+}

@@ -1,0 +1,115 @@
+import type { Gpu, GpuLink, MigInstance, MigMode, PcieDistance, Snapshot } from '../gpu.ts';
+import type { Scenario } from './assemble-scenario.ts';
+import { gpuModels, type GpuModel } from './models.ts';
+import { deriveUuid, type SimulatedGpu } from './simulated-gpu.ts';
+
+/** What the driver of the scenario's node answers. */
+export function toSnapshot(scenario: Scenario, gpus: readonly SimulatedGpu[]): Snapshot {
+  const counted = gpus
+    .map((gpu, position) => ({ gpu, position }))
+    .filter(({ gpu }) => gpu.state !== 'absent')
+    .map((entry, index) => ({ ...entry, index }));
+  return {
+    driver: 'simulated',
+    driverVersion: scenario.driverVersion,
+    cudaVersion: scenario.cudaVersion,
+    gpus: counted
+      .filter(({ gpu }) => gpu.state !== 'unreadable')
+      .map(({ gpu, index, position }) => toGpu(gpu, index, linksOf(scenario, gpus, position))),
+    unreadable: counted
+      .filter(({ gpu }) => gpu.state === 'unreadable')
+      .map(({ gpu, index }) => ({ index, pciBusId: gpu.pciBusId, error: gpu.reason ?? lostReason })),
+  };
+}
+
+const lostReason = 'GPU is lost';
+
+function toGpu(gpu: SimulatedGpu, index: number, links: readonly GpuLink[]): Gpu {
+  return {
+    uuid: gpu.uuid,
+    index,
+    minor: gpu.minor,
+    pciBusId: gpu.pciBusId,
+    name: gpu.name,
+    architecture: gpu.architecture,
+    computeCapability: gpu.computeCapability,
+    memoryTotalMiB: gpu.memoryTotalMiB,
+    memoryReservedMiB: gpu.memoryReservedMiB,
+    memoryUsedMiB: gpu.state === 'lost' ? null : gpu.memoryUsedMiB,
+    numaNode: gpu.numaNode,
+    mig: toMigMode(gpu.mig),
+    migInstances: toMigInstances(gpu),
+    links,
+    error: gpu.state === 'lost' ? (gpu.reason ?? lostReason) : null,
+  };
+}
+
+function toMigMode(mig: SimulatedGpu['mig']): MigMode | null {
+  if (mig === 'unsupported') return null;
+  return { current: mig !== 'off', pending: mig !== 'off' };
+}
+
+/** GPU instance ids as the driver numbers them: 0 for the whole, 1–2 for halves, 3–6 for quarters, 7–14 for eighths. */
+function toMigInstances(gpu: SimulatedGpu): MigInstance[] {
+  if (typeof gpu.mig === 'string') return [];
+  const { migProfiles }: GpuModel = gpuModels[gpu.model];
+  const taken = new Set<number>();
+  const instances = gpu.mig.map((profile) => {
+    const { computeSlices = 1, memoryMiB = null } = migProfiles[profile] ?? {};
+    let gpuInstanceId = firstInstanceId(computeSlices);
+    while (taken.has(gpuInstanceId)) gpuInstanceId += 1;
+    taken.add(gpuInstanceId);
+    return {
+      uuid: deriveUuid('MIG', `${gpu.uuid}/${gpuInstanceId}/0`),
+      gpuInstanceId,
+      computeInstanceId: 0,
+      profile,
+      memoryMiB,
+      gpuSlices: computeSlices,
+      computeSlices,
+      capabilityNodes: capabilityNodes(gpu.minor, gpuInstanceId),
+    };
+  });
+  return instances.toSorted((left, right) => left.gpuInstanceId - right.gpuInstanceId);
+}
+
+function firstInstanceId(computeSlices: number): number {
+  if (computeSlices >= 7) return 0;
+  if (computeSlices >= 3) return 1;
+  return computeSlices === 2 ? 3 : 7;
+}
+
+/**
+ * The nodes of the GPU instance and of its only compute instance. The kernel module numbers them through
+ * (`/proc/driver/nvidia-caps/mig-minors`): after two of its own, 15 GPU instances a GPU, each followed by 8 compute
+ * instances.
+ */
+function capabilityNodes(minor: number | null, gpuInstanceId: number): string[] {
+  if (minor === null) return [];
+  const instance = 3 + minor * 15 * 9 + gpuInstanceId * 9;
+  return [`/dev/nvidia-caps/nvidia-cap${instance}`, `/dev/nvidia-caps/nvidia-cap${instance + 1}`];
+}
+
+function linksOf(scenario: Scenario, gpus: readonly SimulatedGpu[], from: number): GpuLink[] {
+  const self = gpus[from];
+  if (self?.state !== 'present') return [];
+  return gpus.flatMap((other, to) => {
+    if (to === from || other.state !== 'present') return [];
+    const wired = scenario.links.findLast(
+      ({ between: [left, right] }) => (left === from && right === to) || (left === to && right === from),
+    );
+    return [
+      {
+        toUuid: other.uuid,
+        nvlinks: wired?.nvlinks ?? 0,
+        nvswitchLinks: wired?.nvswitchLinks ?? scenario.nvswitchLinks,
+        pcie: wired?.pcie === undefined ? distanceOf(self, other) : wired.pcie,
+      },
+    ];
+  });
+}
+
+function distanceOf(left: SimulatedGpu, right: SimulatedGpu): PcieDistance {
+  if (left.numaNode === null || right.numaNode === null) return 'host-bridge';
+  return left.numaNode === right.numaNode ? 'same-numa-node' : 'across-numa-nodes';
+}
