@@ -4,7 +4,7 @@ import { loadInstruments, type Instruments } from './instruments.ts';
 import type { ProcessUsage } from './process-usage.ts';
 
 /** Counts of a thing that is either good or bad. */
-export interface DeviceCounts {
+interface DeviceCounts {
   readonly healthy: number;
   readonly unhealthy: number;
 }

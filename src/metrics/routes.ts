@@ -19,7 +19,7 @@ export interface HttpHandlers {
 }
 
 /** What is sent back for one request. */
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
