@@ -18,7 +18,10 @@ export function readFlags(flags: Readonly<Record<string, unknown>>): Layer {
     }
   }
   for (const name of unread) {
-    const nearest = suggest(name, settingRows.flatMap(([, setting]) => flagNames(setting)));
+    const nearest = suggest(
+      name,
+      settingRows.flatMap(([, setting]) => flagNames(setting)),
+    );
     const expected = nearest === null ? 'see slicewise agent --help' : `did you mean --${nearest}?`;
     layer.problems.push(problem('unknown-key', { kind: 'flag', name }, '', expected));
   }

@@ -23,7 +23,8 @@ export const crossChecks: readonly CrossCheck[] = [
       const longest = paths.reduce((one, other) => (bytes(other) > bytes(one) ? other : one));
       const excess = bytes(longest) - maxSocketPathBytes;
       if (excess <= 0) return null;
-      const what = longest === socket ? 'the path is' : `the agent's own socket beside it, ${longest}, would be`;
+      const what =
+        longest === socket ? 'the path is' : `the agent's own socket beside it, ${longest}, would be`;
       return `${what} ${excess} ${excess === 1 ? 'byte' : 'bytes'} longer than the ${maxSocketPathBytes} that a unix socket may have; choose a shorter folder`;
     },
   },
@@ -53,7 +54,9 @@ export const crossChecks: readonly CrossCheck[] = [
     keys: ['health.xids'],
     fault: ({ 'health.xids': { ignore, unhealthy } }) => {
       const both = ignore.filter((xid) => unhealthy.includes(xid));
-      return both.length === 0 ? null : `XID ${both.join(', ')} stands under ignore and under unhealthy; keep one`;
+      return both.length === 0
+        ? null
+        : `XID ${both.join(', ')} stands under ignore and under unhealthy; keep one`;
     },
   },
 ];

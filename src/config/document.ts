@@ -1,7 +1,8 @@
-import type { Document, LineCounter, Node } from 'yaml';
+import type * as Yaml from 'yaml';
 import { describeError } from '../lib/errors.ts';
 import { joinPath, type Path } from './layer.ts';
 import { problem, type ConfigProblem, type Origin } from './problem.ts';
+import { maxConfigBytes } from './read-file.ts';
 
 /** A YAML or JSON text as plain values, and where each of them was written. */
 export interface ConfigDocument {
@@ -16,19 +17,17 @@ export interface ConfigDocument {
   locateKey(path: Path): Origin;
 }
 
-/** What a person can hold; also keeps a hostile text from costing memory. */
-const maxBytes = 1024 * 1024;
-
 /** Reads a text as one YAML document. The YAML library is loaded here, so that an agent without a file goes without. */
 export async function readDocument(
   path: string,
   text: string,
 ): Promise<ConfigDocument | { readonly kind: 'unreadable'; readonly problems: readonly ConfigProblem[] }> {
   const start: Origin = { kind: 'file', path, line: 1, column: 1 };
-  const unreadable = (expected: string, origin: Origin = start) => problem('unreadable', origin, '', expected);
+  const unreadable = (expected: string, origin: Origin = start) =>
+    problem('unreadable', origin, '', expected);
   const bytes = Buffer.byteLength(text);
-  if (bytes > maxBytes) {
-    const problems = [unreadable(`the file has ${bytes} bytes; at most ${maxBytes} are read`)];
+  if (bytes > maxConfigBytes) {
+    const problems = [unreadable(`the file has ${bytes} bytes; at most ${maxConfigBytes} are read`)];
     return { kind: 'unreadable', problems };
   }
   const yaml = await import('yaml');
@@ -45,7 +44,9 @@ export async function readDocument(
     if (faults.length > 0) {
       return {
         kind: 'unreadable',
-        problems: faults.map((fault) => unreadable(`no YAML: ${fault.message}`, place(path, lines, fault.pos[0]))),
+        problems: faults.map((fault) =>
+          unreadable(`no YAML: ${fault.message}`, place(path, lines, fault.pos[0])),
+        ),
       };
     }
     const root: unknown = document.toJS({ maxAliasCount: 50 });
@@ -56,7 +57,7 @@ export async function readDocument(
   }
 }
 
-function places(yaml: typeof import('yaml'), document: Document.Parsed, path: string, lines: LineCounter) {
+function places(yaml: typeof Yaml, document: Yaml.Document.Parsed, path: string, lines: Yaml.LineCounter) {
   const origin = (node: unknown): Origin =>
     place(path, lines, yaml.isNode(node) ? (node.range?.[0] ?? 0) : 0);
   const resolve = (node: unknown): unknown => (yaml.isAlias(node) ? node.resolve(document) : node);
@@ -84,7 +85,7 @@ function places(yaml: typeof import('yaml'), document: Document.Parsed, path: st
   };
 
   const duplicates: ConfigProblem[] = [];
-  const visit = (node: Node | unknown, steps: Path): void => {
+  const visit = (node: unknown, steps: Path): void => {
     if (yaml.isSeq(node)) for (const [index, item] of node.items.entries()) visit(item, [...steps, index]);
     if (!yaml.isMap(node)) return;
     const first = new Map<string, Origin>();
@@ -108,7 +109,7 @@ function places(yaml: typeof import('yaml'), document: Document.Parsed, path: st
   };
 }
 
-function place(path: string, lines: LineCounter, offset: number): Origin {
+function place(path: string, lines: Yaml.LineCounter, offset: number): Origin {
   const { line, col } = lines.linePos(offset);
   return { kind: 'file', path, line: Math.max(1, line), column: Math.max(1, col) };
 }

@@ -8,10 +8,18 @@ export function expectedText(issue: z.core.$ZodRawIssue): string {
     case 'invalid_value':
       return issue.values.map(String).join(', ');
     case 'too_small':
-      return issue.origin === 'array' || issue.origin === 'string' ? 'at least one' : `${issue.minimum} or more`;
+      return issue.origin === 'array' || issue.origin === 'string'
+        ? 'at least one'
+        : `${issue.minimum} or more`;
     case 'too_big':
       return issue.origin === 'array' ? `at most ${issue.maximum} entries` : `${issue.maximum} or less`;
-    default:
+    case 'custom':
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'invalid_key':
+    case 'invalid_union':
+    case 'not_multiple_of':
+    case 'unrecognized_keys':
       return issue.message ?? 'another value';
   }
 }

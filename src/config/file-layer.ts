@@ -13,11 +13,19 @@ export function readFile(document: ConfigDocument): Layer {
   return layer;
 }
 
-function walk(document: ConfigDocument, layer: LayerBuilder, tree: KeyTree, map: unknown, steps: readonly string[]): void {
+function walk(
+  document: ConfigDocument,
+  layer: LayerBuilder,
+  tree: KeyTree,
+  map: unknown,
+  steps: readonly string[],
+): void {
   if (map === null || map === undefined) return;
   if (!isPlainMap(map)) {
     const expected = 'a map of keys and values';
-    layer.problems.push(problem('invalid', document.locate(steps), joinPath('', steps), expected, { given: map }));
+    layer.problems.push(
+      problem('invalid', document.locate(steps), joinPath('', steps), expected, { given: map }),
+    );
     return;
   }
   for (const [name, value] of Object.entries(map)) {
@@ -39,13 +47,16 @@ function suggestKey(tree: KeyTree, steps: readonly string[], name: string): stri
   const siblings = [...tree.branches.keys(), ...tree.leaves.keys()];
   const sibling = suggest(name, siblings);
   if (sibling !== null) return `did you mean ${[...steps, sibling].join('.')}?`;
-  const keys = settingRows.filter(([, { inFile }]) => inFile).map(([key]) => key);
-  const wanted = name.toLowerCase();
-  const elsewhere = keys.find((key) => key.toLowerCase().split('.').includes(wanted));
-  if (elsewhere === undefined) return `known here: ${siblings.join(', ')}`;
-  const parts = elsewhere.split('.');
-  const depth = parts.findIndex((part) => part.toLowerCase() === wanted);
-  return `did you mean ${parts.slice(0, depth + 1).join('.')}?`;
+  const prefixes = settingRows.filter(([, { inFile }]) => inFile).flatMap(([key]) => prefixesOf(key));
+  const byName = new Map(prefixes.map((prefix) => [prefix.slice(prefix.lastIndexOf('.') + 1), prefix]));
+  const elsewhere = byName.get(suggest(name, byName.keys()) ?? '');
+  return elsewhere === undefined ? `known here: ${siblings.join(', ')}` : `did you mean ${elsewhere}?`;
+}
+
+/** `a`, `a.b` and `a.b.c` of `a.b.c`. */
+function prefixesOf(key: string): string[] {
+  const parts = key.split('.');
+  return parts.map((_, index) => parts.slice(0, index + 1).join('.'));
 }
 
 function isPlainMap(value: unknown): value is Readonly<Record<string, unknown>> {

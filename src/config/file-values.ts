@@ -2,10 +2,14 @@ import * as z from 'zod';
 import type { ResourceName } from '../resources/resource-name.ts';
 
 /** A map whose keys are all known; the text of its error names them. */
-export function section<Shape extends z.core.$ZodLooseShape>(shape: Shape): z.ZodObject<Shape, z.core.$strict> {
+export function section<Shape extends z.core.$ZodLooseShape>(
+  shape: Shape,
+): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'unrecognized_keys' ? `only ${Object.keys(shape).join(', ')}` : 'a map of keys and values',
+      issue.code === 'unrecognized_keys'
+        ? Object.keys(shape).join(', ')
+        : 'a map of keys and values',
   });
 }
 
@@ -15,14 +19,17 @@ const resourceNameText = 'a resource name such as nvidia.com/gpu, of at most 63 
  * A resource name; `nvidia.com/` is put before one without a domain. At most 63 characters in all, the part after the
  * slash a DNS-1123 subdomain (api/config/v1/resources.go of NVIDIA's plugin).
  */
-export const resourceName = z.string({ error: resourceNameText }).transform((given, context): ResourceName => {
-  const name = given.includes('/') ? given : `nvidia.com/${given}`;
-  const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
-  const subdomain = `${label}(?:\\.${label})*`;
-  if (name.length <= 63 && new RegExp(`^${subdomain}/${subdomain}$`).test(name)) return name as ResourceName;
-  context.addIssue({ code: 'custom', message: resourceNameText });
-  return z.NEVER;
-});
+export const resourceName = z
+  .string({ error: resourceNameText })
+  .transform((given, context): ResourceName => {
+    const name = given.includes('/') ? given : `nvidia.com/${given}`;
+    const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
+    const subdomain = `${label}(?:\\.${label})*`;
+    if (name.length <= 63 && new RegExp(`^${subdomain}/${subdomain}$`).test(name))
+      return name as ResourceName;
+    context.addIssue({ code: 'custom', message: resourceNameText });
+    return z.NEVER;
+  });
 
 const uuid = '[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}';
 const referenceText =
@@ -56,5 +63,6 @@ export const memoryMiB = z
 
 /** The text that `memoryMiB` reads back. */
 export function formatMemory(mebibytes: number): string {
+  if (mebibytes === 0) return '0';
   return mebibytes % 1024 === 0 ? `${mebibytes / 1024}Gi` : `${mebibytes}Mi`;
 }

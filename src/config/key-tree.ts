@@ -10,7 +10,9 @@ export interface KeyTree {
 /** The tree of all keys that a file may hold. */
 export function keyTree(): KeyTree {
   return grow(
-    settingRows.filter(([, { inFile }]) => inFile).map(([key, setting]) => ({ key, setting, steps: key.split('.') })),
+    settingRows
+      .filter(([, { inFile }]) => inFile)
+      .map(([key, setting]) => ({ key, setting, steps: key.split('.') })),
   );
 }
 

@@ -41,12 +41,16 @@ export class LayerBuilder implements Layer {
     if (issue.code === 'unrecognized_keys') {
       for (const name of issue.keys) {
         const path = [...issue.path, name];
-        this.problems.push(problem('unknown-key', locate(path), joinPath(key, path), `known here: ${issue.message}`));
+        this.problems.push(
+          problem('unknown-key', locate(path), joinPath(key, path), `known here: ${issue.message}`),
+        );
       }
       return;
     }
     const value = { given: valueAt(given, issue.path) };
-    this.problems.push(problem('invalid', locate(issue.path), joinPath(key, issue.path), issue.message, value));
+    this.problems.push(
+      problem('invalid', locate(issue.path), joinPath(key, issue.path), issue.message, value),
+    );
   }
 }
 

@@ -7,7 +7,7 @@ import type { GivenValue, Layer } from './layer.ts';
 import { configNotes } from './notes.ts';
 import { problem, type ConfigProblem, type Origin } from './problem.ts';
 import { allowedInstead } from './setting.ts';
-import { settingRows, settings, type SettingKey, type SettingValues } from './settings.ts';
+import { settingRows, settings, toFileForm, type SettingKey, type SettingValues } from './settings.ts';
 
 /** Everything a configuration is made from, as text. */
 export interface ConfigSources {
@@ -41,7 +41,9 @@ export type LoadResult =
 export async function loadConfig({ flags, env, file }: ConfigSources): Promise<LoadResult> {
   const layers = [readFlags(flags), readEnvironment(env), ...(file === null ? [] : [await fileLayer(file)])];
   const given = merge(layers);
-  const origins = new Map(settingRows.map(([key]) => [key, given.get(key)?.origin ?? ({ kind: 'default' } as const)]));
+  const origins = new Map(
+    settingRows.map(([key]) => [key, given.get(key)?.origin ?? ({ kind: 'default' } as const)]),
+  );
   const values = Object.fromEntries(
     settingRows.map(([key, { default: preset }]) => [key, given.has(key) ? given.get(key)?.value : preset]),
   ) as unknown as SettingValues;
@@ -81,7 +83,7 @@ function missingFeatures(given: ReadonlyMap<SettingKey, GivenValue>): ConfigProb
     const setting = settings[key];
     const expected = allowedInstead<unknown>(setting, value);
     if (expected === null) return [];
-    return [problem('not-yet', origin, key, expected, { given: settingForm(key, value) })];
+    return [problem('not-yet', origin, key, expected, { given: toFileForm(key, value) })];
   });
 }
 
@@ -94,11 +96,8 @@ function conflicts(
     const key = keys.find((each) => given.has(each));
     if (key === undefined || keys.some((each) => refused.has(each))) return [];
     const expected = fault(values);
-    return expected === null ? [] : [problem('conflict', given.get(key)?.origin ?? { kind: 'default' }, key, expected)];
+    return expected === null
+      ? []
+      : [problem('conflict', given.get(key)?.origin ?? { kind: 'default' }, key, expected)];
   });
-}
-
-function settingForm(key: SettingKey, value: unknown): unknown {
-  const row: { readonly kind: { toFile(value: unknown): unknown } } = settings[key];
-  return row.kind.toFile(value);
 }

@@ -8,7 +8,12 @@ const maxLength = 80;
  */
 export function printable(value: unknown): string {
   const shown = typeof value === 'string' ? value.slice(0, maxLength + 1) : value;
-  const text = inspect(shown, { depth: 3, maxArrayLength: 6, maxStringLength: maxLength, breakLength: Infinity });
+  const text = inspect(shown, {
+    depth: 3,
+    maxArrayLength: 6,
+    maxStringLength: maxLength,
+    breakLength: Infinity,
+  });
   const safe = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escapeCharacter);
   return safe.length > maxLength + 2 ? `${safe.slice(0, maxLength)}…` : safe;
 }

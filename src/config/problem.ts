@@ -55,20 +55,29 @@ export function describeOrigin(origin: Origin): string {
 
 /** All problems as lines for a person, in the order given. */
 export function renderProblems(problems: readonly ConfigProblem[]): string[] {
-  return problems.map((each) => `${each.source}: ${each.keyPath === '' ? '' : `${each.keyPath}: `}${text(each)}`);
+  return problems.map(
+    (each) => `${each.source}: ${each.keyPath === '' ? '' : `${each.keyPath}: `}${text(each)}`,
+  );
 }
 
-function text({ kind, value, expected }: ConfigProblem): string {
+function text({ kind, origin, value, expected }: ConfigProblem): string {
   switch (kind) {
     case 'invalid':
       return `${value ?? 'the value'} is not allowed; allowed: ${expected}`;
     case 'not-yet':
       return `${value ?? 'the value'} is not in this version yet; allowed now: ${expected}`;
     case 'unknown-key':
-      return `there is no such key; ${expected}`;
+      return `there is no such ${keyNames[origin.kind]}; ${expected}`;
     case 'duplicate-key':
     case 'conflict':
     case 'unreadable':
       return expected;
   }
 }
+
+const keyNames: Readonly<Record<Origin['kind'], string>> = {
+  flag: 'flag',
+  env: 'variable',
+  file: 'key',
+  default: 'key',
+};

@@ -38,16 +38,26 @@ export type Built = 'all' | 'default' | readonly string[];
 type Optional = 'flag' | 'aliases' | 'env' | 'inFile' | 'built';
 
 /** A setting; what is left out is: in the file alone, and built. */
-export function setting<T>(given: Omit<Setting<T>, Optional> & Partial<Pick<Setting<T>, Optional>>): Setting<T> {
+export function setting<T>(
+  given: Omit<Setting<T>, Optional> & Partial<Pick<Setting<T>, Optional>>,
+): Setting<T> {
   return { flag: null, aliases: [], env: [], inFile: true, built: 'all', ...given };
 }
 
 /** What is allowed now when the value asks for something that this version lacks; `null` when it does not. */
 export function allowedInstead<T>({ built, kind, default: preset }: Setting<T>, value: T): string | null {
   if (built === 'all') return null;
-  if (built === 'default') return isDeepStrictEqual(value, preset) ? null : describeDefault(kind.toFile(preset));
+  if (built === 'default')
+    return isDeepStrictEqual(value, preset) ? null : describeDefault(kind.toFile(preset));
   const words: readonly unknown[] = Array.isArray(value) ? value : [value];
   return words.every((word) => typeof word === 'string' && built.includes(word)) ? null : built.join(', ');
+}
+
+/** What of a setting this version lacks, for help and documentation; empty when it lacks nothing. */
+export function describeMissing({ built, kind }: Setting<unknown>): string {
+  if (built === 'all') return '';
+  if (built === 'default') return 'not in this version yet';
+  return `${kind.words.filter((word) => !built.includes(word)).join(', ')}: not in this version yet`;
 }
 
 /** Names that a flag goes by, without dashes. */
@@ -56,6 +66,5 @@ export function flagNames({ flag, aliases }: Setting<unknown>): readonly string[
 }
 
 function describeDefault(fileForm: unknown): string {
-  if (fileForm === null) return 'leave it out';
-  return `${JSON.stringify(fileForm)}, the default`;
+  return fileForm === null ? 'none, so leave it out' : `${JSON.stringify(fileForm)}, the default`;
 }

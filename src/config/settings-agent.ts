@@ -93,7 +93,8 @@ export const agentSettings = {
     env: ['SLICEWISE_HTTP_ADDRESS'],
     kind: httpAddress(),
     default: { host: null, port: 9400 },
-    description: 'Where /metrics, /livez and /readyz are served. Port 0 lets the system choose; off serves nothing.',
+    description:
+      'Where /metrics, /livez and /readyz are served. Port 0 lets the system choose; off serves nothing.',
   }),
   'flags.agent.logLevel': setting({
     group,

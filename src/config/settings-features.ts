@@ -1,5 +1,12 @@
 import * as z from 'zod';
-import { deviceReference, deviceSelection, formatMemory, memoryMiB, resourceName, section } from './file-values.ts';
+import {
+  deviceReference,
+  deviceSelection,
+  formatMemory,
+  memoryMiB,
+  resourceName,
+  section,
+} from './file-values.ts';
 import { setting } from './setting.ts';
 import { boolean, duration, oneOf, structure, type ValueKind } from './value-kinds.ts';
 
@@ -25,7 +32,10 @@ const sharedResources = z
 /** A sharing block; one that is there names at least one resource (rule V4 of NVIDIA's file). */
 function sharing(failRequestsGreaterThanOne: boolean) {
   return section({
-    renameByDefault: z.boolean().default(false).describe('Whether shared resources are called <name>.shared.'),
+    renameByDefault: z
+      .boolean()
+      .default(false)
+      .describe('Whether shared resources are called <name>.shared.'),
     failRequestsGreaterThanOne: z
       .boolean()
       .default(failRequestsGreaterThanOne)
@@ -100,7 +110,8 @@ export const featureSettings = {
     kind: optionalStructure(z.array(deviceReference).min(1), 'a list of GPU indexes or UUIDs'),
     default: null,
     built,
-    description: 'GPUs that are offered by memory alone, all others whole alone; without it every GPU is offered in both ways.',
+    description:
+      'GPUs that are offered by memory alone, all others whole alone; without it every GPU is offered in both ways.',
   }),
   'memory.maxPerContainer': setting({
     group: 'memory',

@@ -33,7 +33,8 @@ export const nvidiaSettings = {
     kind: oneOf(['none', 'single', 'mixed']),
     default: 'none',
     built: ['none'],
-    description: 'How MIG instances are offered: not at all, as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
+    description:
+      'How MIG instances are offered: not at all, as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
   }),
   'flags.failOnInitError': setting({
     group,
@@ -76,7 +77,8 @@ export const nvidiaSettings = {
     env: ['GDS_ENABLED'],
     kind: boolean(),
     default: false,
-    description: 'Ask the container runtime for GPUDirect Storage in every container with a GPU (NVIDIA_GDS).',
+    description:
+      'Ask the container runtime for GPUDirect Storage in every container with a GPU (NVIDIA_GDS).',
   }),
   'flags.mofedEnabled': setting({
     group,
@@ -206,7 +208,10 @@ export const nvidiaSettings = {
     group: 'imex',
     flag: 'imex-channel-ids',
     env: ['IMEX_CHANNEL_IDS'],
-    kind: integerList(z.array(z.literal(0)).max(1, { error: 'an empty list or [0]' }), 'an empty list or [0]'),
+    kind: integerList(
+      z.array(z.literal(0)).max(1, { error: 'an empty list or [0]' }),
+      'an empty list or [0]',
+    ),
     default: [],
     description: 'IMEX channels that every container with a GPU is given: none, or channel 0.',
   }),

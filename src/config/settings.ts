@@ -15,12 +15,18 @@ export type SettingValues = {
 };
 
 /** The table as rows, in its own order. */
-export const settingRows: readonly (readonly [SettingKey, Setting<unknown>])[] = Object.entries<Setting<unknown>>(
-  settings,
-).map(([key, row]) => [key as SettingKey, row]);
+export const settingRows: readonly (readonly [SettingKey, Setting<unknown>])[] = Object.entries<
+  Setting<unknown>
+>(settings).map(([key, row]) => [key as SettingKey, row]);
 
 /** True for a key that a config file of NVIDIA's plugin may hold. */
 export function isNvidiaFileKey(key: SettingKey): boolean {
   const { group, inFile } = settings[key];
   return inFile && ['nvidia', 'imex', 'sharing', 'resources', 'gfd'].includes(group);
+}
+
+/** A setting's value as a file would hold it. */
+export function toFileForm(key: SettingKey, value: unknown): unknown {
+  const row: Setting<unknown> = settings[key];
+  return row.kind.toFile(value);
 }

@@ -10,6 +10,8 @@ export interface ValueKind<T> {
   readonly expected: string;
   /** `switch`: the flag may stand alone; `list`: comma lists, and the flag may be repeated. */
   readonly shape: 'switch' | 'single' | 'list';
+  /** Every member of a closed set; empty for other values. */
+  readonly words: readonly string[];
   /** From a flag's or variable's text (`list`: its parts) to the file's form; what it cannot read it returns as it is. */
   fromText(text: string, parts: readonly string[]): unknown;
   /** From the value back to the file's form. */
@@ -33,7 +35,7 @@ const booleanWords: ReadonlyMap<string, boolean> = new Map([
 /** One word of a closed set. */
 export function oneOf<const T extends string>(values: readonly T[]): ValueKind<T> {
   const expected = values.join(', ');
-  return single(z.enum(values, { error: expected }), expected);
+  return { ...single(z.enum(values, { error: expected }), expected), words: values };
 }
 
 /** One word of a closed set or a list of them; the value is always a list, without repetitions. */
@@ -43,7 +45,8 @@ export function listOf<const T extends string>(values: readonly T[]): ValueKind<
   const schema = z
     .union([word, z.array(word).min(1)], { error: expected })
     .transform((given): readonly T[] => [...new Set(typeof given === 'string' ? [given] : given)]);
-  return { ...single<readonly T[]>(schema, expected), shape: 'list', fromText: (_text, parts) => [...parts] };
+  const kind = single<readonly T[]>(schema, expected);
+  return { ...kind, words: values, shape: 'list', fromText: (_text, parts) => [...parts] };
 }
 
 /** Any words, for lists whose members a later version judges. */
@@ -101,7 +104,9 @@ export function text(expected: string, pattern: RegExp): ValueKind<string> {
 /** A duration in milliseconds, between both bounds. */
 export function duration(minMs: number, maxMs: number): ValueKind<number> {
   const bounds =
-    maxMs === Infinity ? `of ${formatDuration(minMs)} or more` : `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
+    maxMs === Infinity
+      ? `of ${formatDuration(minMs)} or more`
+      : `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   const expected = `a duration ${bounds}, for example 10s or 1m30s`;
   const schema = z.string({ error: expected }).transform((given, context) => {
     const ms = parseDurationMs(given);
@@ -116,20 +121,28 @@ export function duration(minMs: number, maxMs: number): ValueKind<number> {
 export function durationOrInfinite(): ValueKind<number> {
   const finite = duration(1, Infinity);
   const expected = 'a duration above zero, for example 60s, or infinite';
-  const schema = z.union([z.literal('infinite').transform(() => Infinity), finite.schema], { error: expected });
+  const schema = z.union([z.literal('infinite').transform(() => Infinity), finite.schema], {
+    error: expected,
+  });
   return { ...single(schema, expected), toFile: (ms) => (ms === Infinity ? 'infinite' : formatDuration(ms)) };
 }
 
 /** Where an HTTP server listens; `null` for `off`. */
 export function httpAddress(): ValueKind<HttpAddress | null> {
   const expected = 'off, :port, host:port, [IPv6 address]:port';
-  const schema = z.string({ error: expected }).transform((given, context) => {
-    const address = given === 'off' ? null : parseHttpAddress(given);
-    if (address !== null || given === 'off') return address;
+  // YAML 1.1, which Helm reads and writes, takes the word off for false.
+  const form = z.union([z.string(), z.literal(false)], { error: expected });
+  const schema = form.transform((given, context) => {
+    if (given === false || given === 'off') return null;
+    const address = parseHttpAddress(given);
+    if (address !== null) return address;
     context.addIssue({ code: 'custom', message: expected });
     return z.NEVER;
   });
-  return { ...single(schema, expected), toFile: (value) => (value === null ? 'off' : formatHttpAddress(value)) };
+  return {
+    ...single(schema, expected),
+    toFile: (value) => (value === null ? 'off' : formatHttpAddress(value)),
+  };
 }
 
 /** A value that only the file can hold, described by its schema; the file's form is the value itself. */
@@ -138,7 +151,14 @@ export function structure<T>(schema: z.ZodType<T>, expected: string): ValueKind<
 }
 
 function single<T>(schema: z.ZodType<T>, expected: string): ValueKind<T> {
-  return { schema, expected, shape: 'single', fromText: (given) => given, toFile: (value) => value };
+  return {
+    schema,
+    expected,
+    shape: 'single',
+    words: [],
+    fromText: (given) => given,
+    toFile: (value) => value,
+  };
 }
 
 function pathSchema(expected: string, pattern: RegExp): z.ZodType<string> {

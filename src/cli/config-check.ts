@@ -1,0 +1,60 @@
+import type { Config } from '../config/config.ts';
+import { loadConfig } from '../config/load.ts';
+import { compareWithNvidia } from '../config/nvidia-differences.ts';
+import { renderProblems } from '../config/problem.ts';
+import { readConfigText } from '../config/read-file.ts';
+import { describeError } from '../lib/errors.ts';
+import type { ExitCode, Terminal } from './terminal.ts';
+import { textTable } from './text-table.ts';
+
+/** Prints every problem of a config file, or one line that says what it does, and its notes. */
+export async function checkConfig(path: string, terminal: Terminal): Promise<ExitCode> {
+  const text = await readOrComplain(path, terminal);
+  if (text === null) return 2;
+  const loaded = await loadConfig({ flags: {}, env: {}, file: { path, text } });
+  if (loaded.kind === 'invalid') {
+    terminal.stdout.write(`${renderProblems(loaded.problems).join('\n')}\n`);
+    return 2;
+  }
+  terminal.stdout.write(`${path} is good: ${summarize(loaded.config)}.\n`);
+  for (const note of loaded.notes) terminal.stdout.write(`Note: ${note}\n`);
+  return 0;
+}
+
+/** Prints what of a config file of NVIDIA's plugin would act differently here. */
+export async function checkNvidiaConfig(path: string, terminal: Terminal): Promise<ExitCode> {
+  const text = await readOrComplain(path, terminal);
+  if (text === null) return 2;
+  const compared = await compareWithNvidia({ path, text });
+  if (compared.kind === 'unreadable') {
+    terminal.stderr.write(`${renderProblems(compared.problems).join('\n')}\n`);
+    return 2;
+  }
+  const { differences } = compared;
+  if (differences.length === 0) {
+    terminal.stdout.write(`${path}: everything in it acts here as it does in NVIDIA's plugin.\n`);
+    return 0;
+  }
+  const rows = differences.map(({ source, keyPath, nvidia, here }) => [source, keyPath, nvidia, here]);
+  terminal.stdout.write(textTable([['WHERE', 'KEY', "NVIDIA'S PLUGIN", 'SLICEWISE'], ...rows]));
+  return 1;
+}
+
+async function readOrComplain(path: string, terminal: Terminal): Promise<string | null> {
+  try {
+    return await readConfigText(path);
+  } catch (thrown) {
+    terminal.stderr.write(`slicewise: ${describeError(thrown)}\n`);
+    return null;
+  }
+}
+
+function summarize({ resources, flags }: Config): string {
+  const { deviceListStrategy, deviceIDStrategy, passDeviceSpecs } = flags.plugin;
+  const offered = resources.gpus.map(({ name }) => name).join(', ');
+  const specs = passDeviceSpecs ? ', with device nodes' : '';
+  return (
+    `GPUs are offered whole as ${offered}, found by ${flags.deviceDiscoveryStrategy}, and handed over by ` +
+    `${deviceIDStrategy} through ${deviceListStrategy.join(' and ')}${specs}`
+  );
+}

@@ -1,0 +1,150 @@
+import { readDocument, type ConfigDocument } from './document.ts';
+import { readFile } from './file-layer.ts';
+import type { GivenValue } from './layer.ts';
+import { loadConfig } from './load.ts';
+import { describeOrigin, problem, type ConfigProblem, type Origin } from './problem.ts';
+import { isNvidiaFileKey, settingRows, settings, type SettingKey } from './settings.ts';
+
+/** Something in a config file that NVIDIA's plugin and this one take differently. */
+export interface Difference {
+  readonly source: string;
+  readonly keyPath: string;
+  /** What NVIDIA's plugin v0.20 does with it. */
+  readonly nvidia: string;
+  readonly here: string;
+}
+
+export type Comparison =
+  | { readonly kind: 'unreadable'; readonly problems: readonly ConfigProblem[] }
+  | { readonly kind: 'compared'; readonly differences: readonly Difference[] };
+
+/** Compares what NVIDIA's plugin and this one do with a config file, in the order of the file. */
+export async function compareWithNvidia(file: {
+  readonly path: string;
+  readonly text: string;
+}): Promise<Comparison> {
+  const document = await readDocument(file.path, file.text);
+  if (document.kind === 'unreadable') return document;
+  if (typeof document.root !== 'object' || Array.isArray(document.root)) {
+    const origin = document.locate([]);
+    return {
+      kind: 'unreadable',
+      problems: [problem('unreadable', origin, '', 'the file holds no map of keys and values')],
+    };
+  }
+  const given = readFile(document).values;
+  const loaded = await loadConfig({ flags: {}, env: {}, file });
+  const problems = loaded.kind === 'ok' ? [] : loaded.problems;
+  const found = [
+    ...problems.map((each) => [each.origin, each.keyPath, nvidiaTakes(each), hereRefused(each)] as const),
+    ...[...given].flatMap(([key, value]) => silentDifferences(key, value, problems, document)),
+  ];
+  const differences = found
+    .toSorted(([one], [other]) => position(one) - position(other))
+    .map(([origin, keyPath, nvidia, here]) => ({ source: describeOrigin(origin), keyPath, nvidia, here }));
+  return { kind: 'compared', differences };
+}
+
+type Row = readonly [origin: Origin, keyPath: string, nvidia: string, here: string];
+
+const dropped = 'drops it with a warning';
+const ignored = 'ignores it without a word';
+
+/** What NVIDIA's plugin does with something that this one refuses. */
+function nvidiaTakes({ kind, keyPath, value }: ConfigProblem): string {
+  const key = settingRows.find(
+    ([each]) => keyPath === each || keyPath.startsWith(`${each}.`) || keyPath.startsWith(`${each}[`),
+  )?.[0];
+  switch (kind) {
+    case 'duplicate-key':
+      return 'takes one of them without a word';
+    case 'unknown-key': {
+      // Go's JSON decoder does not tell upper from lower case in keys.
+      const meant = settingRows.find(([each]) => each.toLowerCase() === keyPath.toLowerCase())?.[0];
+      return meant !== undefined && isNvidiaFileKey(meant) ? `reads it as ${meant}` : ignored;
+    }
+    case 'conflict':
+      return key === 'sharing.timeSlicing'
+        ? 'shares by MPS and ignores sharing.timeSlicing without a word'
+        : ignored;
+    case 'not-yet':
+      if (key === undefined || !isNvidiaFileKey(key)) return ignored;
+      return key.startsWith('resources.') ? dropped : 'does it';
+    case 'invalid':
+      if (key !== undefined && !isNvidiaFileKey(key)) return ignored;
+      // Paths and prefixes are not checked there, as long as they are text.
+      if (key !== undefined && takesAnyText(key) && (value ?? '').startsWith("'")) return 'takes it as it is';
+      return key === 'resources.gpus' || key === 'resources.mig' ? dropped : 'does not start with it either';
+    case 'unreadable':
+      return 'does not start with it either';
+  }
+}
+
+function hereRefused({ kind, expected }: ConfigProblem): string {
+  switch (kind) {
+    case 'not-yet':
+      return 'refuses the file: not in this version yet';
+    case 'invalid':
+      return `refuses the file; allowed: ${expected}`;
+    case 'duplicate-key':
+    case 'unknown-key':
+    case 'conflict':
+    case 'unreadable':
+      return `refuses the file; ${expected}`;
+  }
+}
+
+/** What acts differently though both take it. */
+function silentDifferences(
+  key: SettingKey,
+  { value, origin }: GivenValue,
+  problems: readonly ConfigProblem[],
+  document: ConfigDocument,
+): Row[] {
+  if (key === 'sharing.timeSlicing' || key === 'sharing.mps') return sharingDifferences(key, value, document);
+  if (problems.some(({ keyPath }) => keyPath === key)) return [];
+  if (key === 'flags.failOnInitError' && value === true) {
+    return [
+      [
+        origin,
+        key,
+        'exits when no driver answers',
+        'stays up, not ready, says why, and starts when the driver answers',
+      ],
+    ];
+  }
+  return isNvidiaFileKey(key) ? [] : [[origin, key, ignored, 'does it']];
+}
+
+/** `devices` and `rename` of shared resources: NVIDIA's plugin checks them and then shares everything, unrenamed. */
+function sharingDifferences(
+  key: 'sharing.timeSlicing' | 'sharing.mps',
+  value: unknown,
+  document: ConfigDocument,
+): Row[] {
+  const resources = (value as { readonly resources: readonly SharedResource[] }).resources;
+  return resources.flatMap(({ devices, rename }, index) => {
+    const path = `${key}.resources[${index}]`;
+    const here = 'will do it once sharing is in';
+    const origin = (name: string) => document.locate([...key.split('.'), 'resources', index, name]);
+    const rows: Row[] = [];
+    if (devices !== 'all')
+      rows.push([origin('devices'), `${path}.devices`, `${dropped} and shares all devices`, here]);
+    if (rename !== undefined) rows.push([origin('rename'), `${path}.rename`, dropped, here]);
+    return rows;
+  });
+}
+
+interface SharedResource {
+  readonly devices: unknown;
+  readonly rename?: string | undefined;
+}
+
+function takesAnyText(key: SettingKey): boolean {
+  const { kind } = settings[key];
+  return kind.shape === 'single' && kind.words.length === 0 && key.startsWith('flags.');
+}
+
+function position(origin: Origin): number {
+  return origin.kind === 'file' ? origin.line * 10_000 + origin.column : 0;
+}

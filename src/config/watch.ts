@@ -1,0 +1,132 @@
+import { watch, type FSWatcher } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock } from '../lib/clock.ts';
+import { isAbort, toError } from '../lib/errors.ts';
+import { readConfigText } from './read-file.ts';
+
+/** What a config file holds now: its text, or why it cannot be read. */
+export type ConfigReading = { readonly text: string } | { readonly error: Error };
+
+export interface WatchDeps {
+  readonly clock: Clock;
+  /** The longest until a change is seen where no notification comes; 5 s when left out. */
+  readonly pollMs?: number;
+  /** How long the content must stay the same before it counts; 50 ms when left out. */
+  readonly settleMs?: number;
+}
+
+/**
+ * Yields the file's content at once and then each time that it is another one, until the signal aborts (which ends the
+ * loop quietly). The content is compared, not the time of change, so touching the file yields nothing. Works for a file
+ * that comes later, is replaced, or lies behind symbolic links that are swapped, as a ConfigMap's do.
+ */
+export async function* watchConfigFile(
+  path: string,
+  deps: WatchDeps,
+  signal: AbortSignal,
+): AsyncGenerator<ConfigReading, void, void> {
+  using folder = new FolderWatch(dirname(path));
+  try {
+    await folder.renew();
+    let shown = await read(path);
+    yield shown;
+    while (!signal.aborted) {
+      await folder.change(deps.clock, deps.pollMs ?? 5000, signal);
+      await folder.renew();
+      const current = await settled(path, deps, shown, signal);
+      if (same(current, shown)) continue;
+      shown = current;
+      yield shown;
+    }
+  } catch (thrown) {
+    if (!isAbort(thrown)) throw thrown;
+  }
+}
+
+/** The content once two readings in a row agree: a file that is being written in place is empty for a moment. */
+async function settled(
+  path: string,
+  { clock, settleMs = 50 }: WatchDeps,
+  shown: ConfigReading,
+  signal: AbortSignal,
+): Promise<ConfigReading> {
+  let current = await read(path);
+  while (!same(current, shown)) {
+    await clock.sleep(settleMs, signal);
+    const next = await read(path);
+    if (same(current, next)) break;
+    current = next;
+  }
+  return current;
+}
+
+async function read(path: string): Promise<ConfigReading> {
+  try {
+    return { text: await readConfigText(path) };
+  } catch (thrown) {
+    return { error: toError(thrown) };
+  }
+}
+
+function same(one: ConfigReading, other: ConfigReading): boolean {
+  if ('text' in one) return 'text' in other && one.text === other.text;
+  return 'error' in other && one.error.message === other.error.message;
+}
+
+/** Notifications from one folder, renewed when the folder comes, goes or is another one. */
+class FolderWatch implements Disposable {
+  readonly #folder: string;
+  #watcher: FSWatcher | null = null;
+  #inode: bigint | null = null;
+  #changed = false;
+  #wake: () => void = () => {};
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** Watches the folder that now has the name; without one, the poll alone finds out. */
+  async renew(): Promise<void> {
+    const inode = await stat(this.#folder, { bigint: true }).then(
+      ({ dev, ino }) => (dev << 64n) | ino,
+      () => null,
+    );
+    if (inode === this.#inode && (this.#watcher !== null || inode === null)) return;
+    this[Symbol.dispose]();
+    this.#inode = inode;
+    if (inode === null) return;
+    try {
+      this.#watcher = watch(this.#folder, () => this.#notify());
+      this.#watcher.on('error', () => this[Symbol.dispose]());
+    } catch {
+      // Out of inotify watches, or the folder went meanwhile: the poll goes on.
+      this[Symbol.dispose]();
+    }
+  }
+
+  /** Resolves at the next notification, or one missed since the last call, or after `pollMs`; rejects on abort. */
+  async change(clock: Clock, pollMs: number, signal: AbortSignal): Promise<void> {
+    if (!this.#changed) {
+      const woken = new AbortController();
+      this.#wake = () => woken.abort();
+      try {
+        await clock.sleep(pollMs, AbortSignal.any([signal, woken.signal]));
+      } catch (thrown) {
+        if (signal.aborted || !isAbort(thrown)) throw thrown;
+      }
+    }
+    this.#changed = false;
+  }
+
+  #notify(): void {
+    this.#changed = true;
+    this.#wake();
+  }
+
+  [Symbol.dispose](): void {
+    this.#watcher?.close();
+    this.#watcher = null;
+    this.#inode = null;
+  }
+}
