@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import { countSteps, countVitestReport, readStep, settleCounts } from '../../scripts/ci-counts.ts';
+
+test.each([
+  ['all is good', { passed: 3, failed: 0 }, 0, { passed: 3, failed: 0 }],
+  ['something failed', { passed: 3, failed: 2 }, 1, { passed: 3, failed: 2 }],
+  ['nothing failed, and the process did', { passed: 3, failed: 0 }, 1, { passed: 3, failed: 1 }],
+  ['nothing was checked', { passed: 0, failed: 0 }, 0, { passed: 0, failed: 1 }],
+  ['the process failed before it checked anything', { passed: 0, failed: 0 }, 124, { passed: 0, failed: 1 }],
+  ['something failed, and the process did not say so', { passed: 3, failed: 2 }, 0, { passed: 3, failed: 2 }],
+])('%s', (_title, counts, exitCode, expected) => {
+  expect(settleCounts(counts, exitCode)).toEqual(expected);
+});
+
+test('a report of vitest is counted, with files that could not be loaded', () => {
+  const report = JSON.stringify({
+    numPassedTests: 5,
+    numFailedTests: 2,
+    numPendingTests: 1,
+    testResults: [
+      { status: 'passed', assertionResults: [{}, {}, {}] },
+      { status: 'failed', assertionResults: [{}, {}, {}, {}, {}] },
+      { status: 'failed', assertionResults: [] },
+    ],
+  });
+  expect(countVitestReport(report)).toEqual({ passed: 5, failed: 3 });
+});
+
+test('a report that was never written counts nothing', () => {
+  expect(countVitestReport(null)).toEqual({ passed: 0, failed: 0 });
+});
+
+test.each([
+  ['{"ok":true,"step":"a pod gets a GPU"}', { ok: true, text: 'a pod gets a GPU' }],
+  ['{"step":"a refusal","ok":false,"why":"none came"}', { ok: false, text: 'a refusal: none came' }],
+  ['{"kind":"summary","passed":3}', null],
+  ['{"ok":"yes"}', null],
+  ['null', null],
+  ['plain words', null],
+  ['', null],
+])('a line is read as a step: %s', (line, step) => {
+  expect(readStep(line)).toEqual(step);
+});
+
+test('steps are counted among other output', () => {
+  const output = 'starting\n{"ok":true,"step":"a"}\n{"ok":false,"step":"b"}\n{"ok":true,"step":"c"}\n';
+  expect(countSteps(output)).toEqual({ passed: 2, failed: 1 });
+});
