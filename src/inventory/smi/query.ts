@@ -1,0 +1,118 @@
+import { readCount, readField, readGpuUuid, readMiB, readPciBusId, readText } from './fields.ts';
+import { garbage } from './garbage.ts';
+import { nodeAt, parseOutline, valueAt, valuesBelow, type OutlineNode } from './outline.ts';
+
+/** What `nvidia-smi -q` says. */
+export interface QueryReport {
+  readonly driverVersion: string | null;
+  readonly cudaVersion: string | null;
+  /** The driver's own count; null where it is not printed. */
+  readonly attached: number | null;
+  /** In the driver's order, without the GPUs that it could not open. */
+  readonly gpus: readonly QueriedGpu[];
+}
+
+/** One `GPU <bus id>` block. */
+export interface QueriedGpu {
+  /** null when the GPU does not tell its UUID; `fault` says why. */
+  readonly uuid: string | null;
+  readonly pciBusId: string | null;
+  readonly minor: number | null;
+  readonly name: string | null;
+  readonly architecture: string | null;
+  readonly memoryTotalMiB: number | null;
+  readonly memoryReservedMiB: number | null;
+  readonly memoryUsedMiB: number | null;
+  readonly mig: { readonly current: boolean; readonly pending: boolean } | null;
+  readonly migDevices: readonly QueriedMigDevice[];
+  /** Words of a fault that makes the whole GPU unusable, or null. */
+  readonly fault: string | null;
+}
+
+export interface QueriedMigDevice {
+  readonly index: number;
+  readonly gpuInstanceId: number;
+  readonly computeInstanceId: number;
+  readonly memoryMiB: number | null;
+}
+
+/** The driver's own count of GPUs in what `nvidia-smi -q` printed, be the rest as it may; null where there is none. */
+export function readAttachedCount(text: string): number | null {
+  return readCount(valueAt(parseOutline(text), 'Attached GPUs'));
+}
+
+/**
+ * Reads what `nvidia-smi -q` prints.
+ * @throws DriverError for text without a GPU block or a count of 0, and for text that breaks off
+ */
+export function parseQuery(text: string): QueryReport {
+  const outline = parseOutline(text);
+  const attached = readCount(valueAt(outline, 'Attached GPUs'));
+  const blocks = outline.filter(({ key, value }) => value === null && pciBusIdOf(key) !== null);
+  if (blocks.length === 0 && attached !== 0) throw garbage('nvidia-smi -q', text, 'no GPU');
+  const broken = blocks.find(breaksOff);
+  if (broken !== undefined) throw garbage('nvidia-smi -q', text, `only a part of ${broken.key}`);
+  return {
+    driverVersion: readText(valueAt(outline, 'Driver Version')),
+    cudaVersion: readText(valueAt(outline, 'CUDA Version')),
+    attached,
+    gpus: blocks.map(readBlock),
+  };
+}
+
+function pciBusIdOf(heading: string): string | null {
+  return heading.startsWith('GPU ') ? readPciBusId(heading.slice(4)) : null;
+}
+
+/** `Processes` stands behind everything that is read here, in every version. */
+function breaksOff(block: OutlineNode): boolean {
+  return nodeAt(block.children, 'Processes') === undefined;
+}
+
+function readBlock(block: OutlineNode): QueriedGpu {
+  const { children } = block;
+  const uuid = readGpuUuid(valueAt(children, 'GPU UUID'));
+  return {
+    uuid,
+    pciBusId: pciBusIdOf(block.key),
+    minor: readCount(valueAt(children, 'Minor Number')),
+    name: readText(valueAt(children, 'Product Name')),
+    architecture:
+      readText(valueAt(children, 'Product Architecture'))?.toLowerCase().replaceAll(' ', '-') ?? null,
+    memoryTotalMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Total')),
+    memoryReservedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Reserved')),
+    memoryUsedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Used')),
+    mig: readMigMode(children),
+    migDevices: children.filter(({ key }) => key === 'MIG Device').flatMap(readMigDevice),
+    fault: findFault(block) ?? (uuid === null ? 'the GPU does not tell its UUID' : null),
+  };
+}
+
+function readMigMode(block: readonly OutlineNode[]): QueriedGpu['mig'] {
+  const current = readText(valueAt(block, 'MIG Mode', 'Current'));
+  if (current !== 'Enabled' && current !== 'Disabled') return null;
+  const pending = readText(valueAt(block, 'MIG Mode', 'Pending')) ?? current;
+  return { current: current === 'Enabled', pending: pending === 'Enabled' };
+}
+
+function readMigDevice({ children }: OutlineNode): QueriedMigDevice[] {
+  const index = readCount(valueAt(children, 'Index'));
+  const gpuInstanceId = readCount(valueAt(children, 'GPU Instance ID'));
+  const computeInstanceId = readCount(valueAt(children, 'Compute Instance ID'));
+  if (index === null || gpuInstanceId === null || computeInstanceId === null) return [];
+  const memoryMiB = readMiB(valueAt(children, 'Shared FB Memory Usage', 'Total'));
+  return [{ index, gpuInstanceId, computeInstanceId, memoryMiB }];
+}
+
+/**
+ * `GPU is lost` and `GPU requires reset` anywhere condemn the GPU. An unknown error does so only where every working GPU
+ * answers: a fan that cannot be read is no reason.
+ */
+function findFault(block: OutlineNode): string | null {
+  for (const value of valuesBelow(block)) {
+    const field = readField(value);
+    if (field.kind === 'fault') return field.text;
+  }
+  const vital = [valueAt(block.children, 'GPU UUID'), valueAt(block.children, 'FB Memory Usage', 'Total')];
+  return vital.map(readField).some(({ kind }) => kind === 'unknown-error') ? 'Unknown Error' : null;
+}
