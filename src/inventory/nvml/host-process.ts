@@ -1,0 +1,79 @@
+import { spawn } from 'node:child_process';
+import type { Snapshot } from '../gpu.ts';
+import type { HostFailure, HostMessage, HostRequest, HostStep } from './protocol.ts';
+
+/** How the helper is started: this very program with another command. */
+export interface HostCommand {
+  readonly executable: string;
+  readonly script: string;
+  readonly options: readonly string[];
+  /** Arguments of the `nvml-host` command. */
+  readonly args: readonly string[];
+  /** The helper's environment; this process's own when left out. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A running helper. */
+export interface HostProcess {
+  readonly pid: number | undefined;
+  /** Resolves when the process is gone, however it went. */
+  readonly ended: Promise<HostEnd>;
+  /**
+   * Sends one request and resolves with its answer; stays pending when the process ends or hangs. One request at a time.
+   * @param onStep called before each step that the helper takes
+   */
+  ask(request: HostRequest, onStep: (step: HostStep) => void): Promise<HostAnswer>;
+  kill(): void;
+  /** Stops waiting for the process: this program may end before it. */
+  release(): void;
+}
+
+export type HostAnswer =
+  | { readonly kind: 'answer'; readonly snapshot: Snapshot | null }
+  | { readonly kind: 'failure'; readonly failure: HostFailure };
+
+export interface HostEnd {
+  readonly signal: string | null;
+  readonly exitCode: number | null;
+  /** Why the process could not be started. */
+  readonly startError: Error | null;
+}
+
+/** Starts a helper; a failure to start shows as its end. Its standard error is this program's. */
+export function startHostProcess(command: HostCommand): HostProcess {
+  const { executable, script, options, args, env } = command;
+  const child = spawn(executable, [...options, script, 'nvml-host', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    ...(env === undefined ? {} : { env }),
+  });
+  const ended = new Promise<HostEnd>((resolve) => {
+    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal, startError: null }));
+    child.once('error', (startError) => resolve({ exitCode: null, signal: null, startError }));
+  });
+  return {
+    pid: child.pid,
+    ended,
+    ask: (request, onStep) =>
+      new Promise((resolve) => {
+        const listen = (message: unknown): void => {
+          const said = message as HostMessage;
+          if ('step' in said) return onStep(said.step);
+          if (said.id !== request.id) return;
+          child.off('message', listen);
+          resolve(
+            'failure' in said
+              ? { kind: 'failure', failure: said.failure }
+              : { kind: 'answer', snapshot: said.answer },
+          );
+        };
+        child.on('message', listen);
+        // A request that cannot be sent has no receiver any more: `ended` tells.
+        child.send(request, () => {});
+      }),
+    kill: () => void child.kill('SIGKILL'),
+    release() {
+      child.unref();
+      child.channel?.unref();
+    },
+  };
+}

@@ -1,0 +1,61 @@
+/* What the stand-in pretends: read from the scenario file, asked by the calls. */
+#ifndef STAND_IN_SCENARIO_H
+#define STAND_IN_SCENARIO_H
+
+#define NVML_NO_UNVERSIONED_FUNC_DEFS
+#include "nvml.h"
+
+enum { MAX_GPUS = 16, MAX_LINKS = NVML_NVLINK_MAX_LINKS, MAX_FAULTS = 64, MAX_PROCESSES = 8, NONE = -1, ANY = -1 };
+
+enum link_kind { LINK_OFF, LINK_GPU, LINK_SWITCH };
+
+struct nvlink {
+    enum link_kind kind;
+    int gpu;         /* the other end, for LINK_GPU */
+    char pci[32];    /* the other end, for LINK_SWITCH */
+};
+
+struct gpu {
+    char uuid[80];
+    char name[96];
+    char pci[32];
+    int minor;
+    unsigned long long total_mib, reserved_mib, used_mib;
+    int major_capability, minor_capability;
+    unsigned int architecture;
+    int numa;                   /* NONE: not supported */
+    int mig, mig_pending;       /* NONE: not supported */
+    unsigned int max_mig;
+    unsigned int recovery_action;
+    long long ecc;              /* NONE: not supported */
+    unsigned int remapped[4];   /* corrected, uncorrected, pending, failed */
+    unsigned int temperature, power, utilization;
+    int link_count;
+    struct nvlink links[MAX_LINKS];
+    int process_count;
+    struct { unsigned int pid; unsigned long long mib; } processes[MAX_PROCESSES];
+};
+
+enum fault_kind { FAULT_RETURN, FAULT_HANG, FAULT_CRASH, FAULT_SLOW };
+
+struct fault {
+    char call[80];      /* "*": every call */
+    int gpu;            /* ANY: whatever GPU, none too */
+    enum fault_kind kind;
+    int value;          /* return code, or milliseconds */
+};
+
+struct scenario {
+    char driver_version[80];
+    int cuda_version;
+    int gpu_count;
+    struct gpu gpus[MAX_GPUS];
+    nvmlGpuTopologyLevel_t topology[MAX_GPUS][MAX_GPUS];
+    int fault_count;
+    struct fault faults[MAX_FAULTS];
+};
+
+/* The scenario as its file stands now. */
+__attribute__((visibility("hidden"))) const struct scenario *current_scenario(void);
+
+#endif
