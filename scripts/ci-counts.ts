@@ -33,29 +33,29 @@ export function countVitestReport(report: string | null): Counts {
   return { passed: numPassedTests, failed: numFailedTests + unloaded.length };
 }
 
-/** One line of a program that prints an object for each step, for example the demo with `--output json`. */
+/** What is read of a line that the demo prints for one of its steps. */
 export interface Step {
   readonly ok: boolean;
+  /** For a person: what was done, and when it failed, what should have held and what was seen. */
   readonly text: string;
 }
 
-/** Reads such a line; `null` for anything else that is printed, and for objects that are no step. */
+/** Reads a line of `demo --output json`; `null` for its summary and for anything else that is printed. */
 export function readStep(line: string): Step | null {
-  let value: unknown;
+  const step = parseObject(line);
+  if (typeof step?.ok !== 'boolean' || typeof step.title !== 'string') return null;
+  const { ok, title, promise, facts } = step;
+  const seen = [promise, ...(Array.isArray(facts) ? facts : [])].filter((part) => typeof part === 'string');
+  return { ok, text: ok ? title : [title, ...seen].join('; ') };
+}
+
+function parseObject(line: string): Readonly<Record<string, unknown>> | null {
+  if (!line.startsWith('{')) return null;
   try {
-    value = JSON.parse(line);
+    return JSON.parse(line) as Record<string, unknown>;
   } catch {
     return null;
   }
-  if (typeof value !== 'object' || value === null || !('ok' in value) || typeof value.ok !== 'boolean')
-    return null;
-  const { ok, ...rest } = value;
-  return {
-    ok,
-    text: Object.values(rest)
-      .filter((part) => typeof part === 'string')
-      .join(': '),
-  };
 }
 
 /** Counts the steps among the lines of an output. */

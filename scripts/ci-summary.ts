@@ -2,70 +2,67 @@ import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { countSteps, countVitestReport, readStep, settleCounts, type Counts } from './ci-counts.ts';
 
-/** A program that checks things. */
+/** A script of package.json that checks things. */
 interface Runner {
-  readonly name: string;
-  readonly command: readonly string[];
+  readonly script: string;
+  readonly options?: readonly string[];
   /** Reads the counts from what it printed, or from the file that it was told to write. */
-  count(output: string): Counts;
+  count(output: string, exitCode: number): Counts;
   /** What to show of each line that it prints; all of it when left out. */
   readonly show?: (line: string) => string;
+}
+
+interface Outcome {
+  readonly output: string;
+  readonly exitCode: number;
 }
 
 /** Longer than any runner takes; one that hangs is ended together with what it started. */
 const limitSeconds = 1200;
 
-const folder = mkdtempSync(join(tmpdir(), 'ci-'));
-const vitestReport = join(folder, 'vitest.json');
+const reports = mkdtempSync(join(tmpdir(), 'ci-'));
 
 const runners: readonly Runner[] = [
-  {
-    name: 'tests',
-    command: [
-      'npm',
-      '-s',
-      'test',
-      '--',
-      '--reporter=default',
-      '--reporter=json',
-      `--outputFile.json=${vitestReport}`,
-    ],
-    count: () => countVitestReport(existsSync(vitestReport) ? readFileSync(vitestReport, 'utf8') : null),
-  },
-  {
-    name: 'demo',
-    command: ['npm', 'run', '-s', 'demo', '--', '--output', 'json'],
-    count: countSteps,
-    show: showStep,
-  },
+  { script: 'check', count: (_output, exitCode) => ({ passed: exitCode === 0 ? 1 : 0, failed: 0 }) },
+  vitest('test:unit'),
+  vitest('test:contract'),
+  { script: 'demo', options: ['--output', 'json'], count: countSteps, show: showStep },
 ];
+
+function vitest(script: string): Runner {
+  const report = join(reports, `${script.replace(':', '-')}.json`);
+  return {
+    script,
+    options: ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    count: () => countVitestReport(existsSync(report) ? readFileSync(report, 'utf8') : null),
+  };
+}
 
 /** Runs every runner, whatever became of the one before, and prints the sum as the last line. */
 async function main(): Promise<void> {
   let [passed, failed] = [0, 0];
   try {
     for (const runner of runners) {
-      print(`== ${runner.name}: ${runner.command.slice(0, 4).join(' ')}`);
+      print(`== npm run ${runner.script}`);
       const { output, exitCode } = await run(runner);
-      const counts = settleCounts(runner.count(output), exitCode);
-      print(`== ${runner.name}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}`);
+      const counts = settleCounts(runner.count(output, exitCode), exitCode);
+      print(`== ${runner.script}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}`);
       passed += counts.passed;
       failed += counts.failed;
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(reports, { recursive: true });
   }
   print(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }
 
-/** Runs a program, shows what it prints as it comes, and resolves with the whole of it when it has ended. */
-async function run({
-  command,
-  show = (line) => line,
-}: Runner): Promise<{ output: string; exitCode: number }> {
+/** Runs a script, shows what it prints line by line as it comes, and resolves with the whole of it at its end. */
+async function run({ script, options = [], show = (line) => line }: Runner): Promise<Outcome> {
+  const command = ['npm', 'run', '-s', script, '--', ...options];
   const child = spawn('timeout', ['--kill-after=10', `${limitSeconds}`, ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
@@ -73,23 +70,12 @@ async function run({
     child.once('error', reject);
     child.once('close', (code) => resolve(code ?? 1));
   });
-  let output = '';
-  let shown = 0;
-  for await (const text of child.stdout.setEncoding('utf8')) {
-    output += text as string;
-    const complete = output.lastIndexOf('\n') + 1;
-    if (complete > shown)
-      print(
-        output
-          .slice(shown, complete - 1)
-          .split('\n')
-          .map(show)
-          .join('\n'),
-      );
-    shown = Math.max(shown, complete);
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    lines.push(line);
+    print(show(line));
   }
-  if (shown < output.length) print(show(output.slice(shown)));
-  return { output, exitCode: await ended };
+  return { output: lines.join('\n'), exitCode: await ended };
 }
 
 function showStep(line: string): string {

@@ -31,10 +31,17 @@ test('a report that was never written counts nothing', () => {
 });
 
 test.each([
-  ['{"ok":true,"step":"a pod gets a GPU"}', { ok: true, text: 'a pod gets a GPU' }],
-  ['{"step":"a refusal","ok":false,"why":"none came"}', { ok: false, text: 'a refusal: none came' }],
-  ['{"kind":"summary","passed":3}', null],
-  ['{"ok":"yes"}', null],
+  [
+    '{"step":1,"title":"a pod gets a GPU","ok":true,"facts":["GPU-1"]}',
+    { ok: true, text: 'a pod gets a GPU' },
+  ],
+  [
+    '{"step":2,"title":"a refusal","promise":"it says why","ok":false,"facts":["no reason came",7]}',
+    { ok: false, text: 'a refusal; it says why; no reason came' },
+  ],
+  ['{"summary":{"passed":3,"failed":0},"ok":true}', null],
+  ['{"title":"a step","ok":"yes"}', null],
+  ['{cut short', null],
   ['null', null],
   ['plain words', null],
   ['', null],
@@ -43,6 +50,9 @@ test.each([
 });
 
 test('steps are counted among other output', () => {
-  const output = 'starting\n{"ok":true,"step":"a"}\n{"ok":false,"step":"b"}\n{"ok":true,"step":"c"}\n';
-  expect(countSteps(output)).toEqual({ passed: 2, failed: 1 });
+  const line = (ok: boolean): string => JSON.stringify({ title: 'a step', ok });
+  expect(countSteps(['starting', line(true), line(false), line(true), '{"ok":false}'].join('\n'))).toEqual({
+    passed: 2,
+    failed: 1,
+  });
 });
