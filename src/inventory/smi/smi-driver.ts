@@ -76,24 +76,25 @@ class SmiDriver implements Driver {
     const result = await this.#command.run(['-q']);
     const output = `${result.stdout}\n${result.stderr}`;
     if (saysNoDevices(output)) return nothing;
-    const attached = readAttachedCount(result.stdout);
-    if (parseHandleFailures(output).length > 0) return await this.#queryOneByOne(attached);
+    const attached = readAttachedCount(result.stdout) ?? 0;
+    const failures = parseHandleFailures(output).length;
+    if (failures > 0) return await this.#queryOneByOne(Math.max(attached, failures));
     const report = parseResult(['-q'], result, parseQuery);
     if (report instanceof DriverError) {
-      if (attached === null || attached < 2) throw report;
+      if (attached < 2) throw report;
       return await this.#queryOneByOne(attached);
     }
     const { driverVersion, cudaVersion, gpus } = report;
-    if (attached !== null && attached > gpus.length) return await this.#queryOneByOne(attached);
+    if (attached > gpus.length) return await this.#queryOneByOne(attached);
     return { driverVersion, cudaVersion, gpus: gpus.map((gpu, index) => ({ gpu, index })), failures: [] };
   }
 
-  /** @param count how many there are; null where it is not known, and the first unknown answer then is an error */
-  async #queryOneByOne(count: number | null): Promise<Found> {
+  /** @param atLeast how many there are for certain; behind them the first strange answer is the end */
+  async #queryOneByOne(atLeast: number): Promise<Found> {
     const gpus: SmiAnswers['gpus'][number][] = [];
     const failures: SmiAnswers['failures'][number][] = [];
     let versions: Pick<Found, 'driverVersion' | 'cudaVersion'> = nothing;
-    for (let index = 0; index < Math.min(count ?? maxGpus, maxGpus); index += 1) {
+    for (let index = 0; index < maxGpus; index += 1) {
       const args = ['-q', '-i', String(index)];
       const result = await this.#command.run(args);
       const output = `${result.stdout}\n${result.stderr}`;
@@ -101,7 +102,7 @@ class SmiDriver implements Driver {
       const [failure] = parseHandleFailures(output);
       const report = failure ?? parseResult(args, result, parseQuery);
       if (report instanceof DriverError) {
-        if (count === null) throw report;
+        if (index >= atLeast) break;
         failures.push({ index, pciBusId: null, error: report.message });
       } else if ('error' in report) failures.push({ ...report, index });
       else {
