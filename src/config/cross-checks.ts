@@ -40,7 +40,7 @@ export const crossChecks: readonly CrossCheck[] = [
     keys: ['sharing.timeSlicing', 'sharing.mps'],
     fault: (values) =>
       values['sharing.timeSlicing'] !== null && values['sharing.mps'] !== null
-        ? 'sharing.timeSlicing and sharing.mps do not go together; keep one'
+        ? 'does not go together with sharing.mps; keep one of the two'
         : null,
   },
   {

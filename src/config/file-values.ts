@@ -7,9 +7,7 @@ export function section<Shape extends z.core.$ZodLooseShape>(
 ): z.ZodObject<Shape, z.core.$strict> {
   return z.strictObject(shape, {
     error: (issue) =>
-      issue.code === 'unrecognized_keys'
-        ? Object.keys(shape).join(', ')
-        : 'a map of keys and values',
+      issue.code === 'unrecognized_keys' ? Object.keys(shape).join(', ') : 'a map of keys and values',
   });
 }
 

@@ -83,6 +83,7 @@ function missingFeatures(given: ReadonlyMap<SettingKey, GivenValue>): ConfigProb
     const setting = settings[key];
     const expected = allowedInstead<unknown>(setting, value);
     if (expected === null) return [];
+    if (setting.default === null) return [problem('not-yet', origin, key, expected)];
     return [problem('not-yet', origin, key, expected, { given: toFileForm(key, value) })];
   });
 }

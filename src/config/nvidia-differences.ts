@@ -52,9 +52,7 @@ const ignored = 'ignores it without a word';
 
 /** What NVIDIA's plugin does with something that this one refuses. */
 function nvidiaTakes({ kind, keyPath, value }: ConfigProblem): string {
-  const key = settingRows.find(
-    ([each]) => keyPath === each || keyPath.startsWith(`${each}.`) || keyPath.startsWith(`${each}[`),
-  )?.[0];
+  const key = keyAbove(keyPath);
   switch (kind) {
     case 'duplicate-key':
       return 'takes one of them without a word';
@@ -71,13 +69,18 @@ function nvidiaTakes({ kind, keyPath, value }: ConfigProblem): string {
       if (key === undefined || !isNvidiaFileKey(key)) return ignored;
       return key.startsWith('resources.') ? dropped : 'does it';
     case 'invalid':
-      if (key !== undefined && !isNvidiaFileKey(key)) return ignored;
-      // Paths and prefixes are not checked there, as long as they are text.
-      if (key !== undefined && takesAnyText(key) && (value ?? '').startsWith("'")) return 'takes it as it is';
-      return key === 'resources.gpus' || key === 'resources.mig' ? dropped : 'does not start with it either';
+      return nvidiaTakesInvalid(key, value ?? '');
     case 'unreadable':
       return 'does not start with it either';
   }
+}
+
+/** What NVIDIA's plugin does with a value that this one does not allow. */
+function nvidiaTakesInvalid(key: SettingKey | undefined, value: string): string {
+  if (key === undefined) return 'does not start with it either';
+  if (!isNvidiaFileKey(key)) return ignored;
+  // Paths and prefixes are not checked there, as long as they are text.
+  return takesAnyText(key) && value.startsWith("'") ? 'takes it as it is' : 'does not start with it either';
 }
 
 function hereRefused({ kind, expected }: ConfigProblem): string {
@@ -86,8 +89,9 @@ function hereRefused({ kind, expected }: ConfigProblem): string {
       return 'refuses the file: not in this version yet';
     case 'invalid':
       return `refuses the file; allowed: ${expected}`;
-    case 'duplicate-key':
     case 'unknown-key':
+      return `refuses the file; ${expected.startsWith('did you mean') ? expected : 'there is no such key'}`;
+    case 'duplicate-key':
     case 'conflict':
     case 'unreadable':
       return `refuses the file; ${expected}`;
@@ -113,7 +117,7 @@ function silentDifferences(
       ],
     ];
   }
-  return isNvidiaFileKey(key) ? [] : [[origin, key, ignored, 'does it']];
+  return isNvidiaFileKey(key) ? [] : [[origin, key, ignored, 'takes it']];
 }
 
 /** `devices` and `rename` of shared resources: NVIDIA's plugin checks them and then shares everything, unrenamed. */
@@ -138,6 +142,13 @@ function sharingDifferences(
 interface SharedResource {
   readonly devices: unknown;
   readonly rename?: string | undefined;
+}
+
+/** The setting that a path leads to or into. */
+function keyAbove(path: string): SettingKey | undefined {
+  return settingRows.find(
+    ([key]) => path === key || ['.', '['].some((mark) => path.startsWith(`${key}${mark}`)),
+  )?.[0];
 }
 
 function takesAnyText(key: SettingKey): boolean {

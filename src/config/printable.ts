@@ -13,6 +13,7 @@ export function printable(value: unknown): string {
     maxArrayLength: 6,
     maxStringLength: maxLength,
     breakLength: Infinity,
+    compact: true,
   });
   const safe = text.replaceAll(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, escapeCharacter);
   return safe.length > maxLength + 2 ? `${safe.slice(0, maxLength)}…` : safe;

@@ -65,7 +65,9 @@ function text({ kind, origin, value, expected }: ConfigProblem): string {
     case 'invalid':
       return `${value ?? 'the value'} is not allowed; allowed: ${expected}`;
     case 'not-yet':
-      return `${value ?? 'the value'} is not in this version yet; allowed now: ${expected}`;
+      return value === null
+        ? `not in this version yet; ${expected}`
+        : `${value} is not in this version yet; allowed now: ${expected}`;
     case 'unknown-key':
       return `there is no such ${keyNames[origin.kind]}; ${expected}`;
     case 'duplicate-key':

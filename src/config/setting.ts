@@ -66,5 +66,5 @@ export function flagNames({ flag, aliases }: Setting<unknown>): readonly string[
 }
 
 function describeDefault(fileForm: unknown): string {
-  return fileForm === null ? 'none, so leave it out' : `${JSON.stringify(fileForm)}, the default`;
+  return fileForm === null ? 'leave it out' : `${JSON.stringify(fileForm)}, the default`;
 }

@@ -17,7 +17,9 @@ const sharedResources = z
     section({
       name: resourceName.describe('The resource to share.'),
       rename: resourceName.optional().describe('Another name for the shared resource.'),
-      devices: deviceSelection.default('all').describe('The GPUs or MIG instances to share.'),
+      devices: deviceSelection
+        .default('all')
+        .describe('The GPUs or MIG instances to share; all when left out.'),
       replicas: z.int().min(2).describe('How many containers share one device.'),
     }),
   )
@@ -130,7 +132,12 @@ export const featureSettings = {
   'memory.override': setting({
     group: 'memory',
     kind: structure(
-      z.array(section({ devices: z.array(deviceReference).min(1), total: memoryMiB })),
+      z.array(
+        section({
+          devices: z.array(deviceReference).min(1).describe('The GPUs that it is about.'),
+          total: memoryMiB.describe('Their total memory.'),
+        }),
+      ),
       'a list of {devices, total}',
     ),
     default: [],

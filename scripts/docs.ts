@@ -1,0 +1,97 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { format, resolveConfig } from 'prettier';
+import { settingJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
+import { describeMissing, type Setting, type SettingGroup } from '../src/config/setting.ts';
+import { settingRows } from '../src/config/settings.ts';
+
+/** Where the generated page lies. */
+export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
+
+/** docs/configuration.md, made from the table of settings and the words in scripts/configuration-page.md. */
+export async function renderConfigurationPage(): Promise<string> {
+  const words = await readFile(new URL('configuration-page.md', import.meta.url), 'utf8');
+  const page = words.replaceAll(/<!-- table: (\w+(?: \w+)*) -->/g, (_match, groups: string) =>
+    table(groups.split(' ') as SettingGroup[]),
+  );
+  const options = (await resolveConfig(configurationPage)) ?? {};
+  return format(page, { ...options, parser: 'markdown' });
+}
+
+/** The settings of some groups, with a row for each key inside of a structured value. */
+function table(groups: readonly SettingGroup[]): string {
+  const rows = settingRows.filter(([, { group }]) => groups.includes(group));
+  if (rows.length === 0) throw new Error(`no setting is in ${groups.join(', ')}`);
+  const hasFlags = rows.some(([, { env }]) => env.length > 0);
+  const head = ['File key', ...(hasFlags ? ['Flag', 'Environment'] : []), 'Default', 'What it does'];
+  const body = rows.flatMap(([key, setting]) => [
+    settingRow(key, setting, hasFlags),
+    ...innerRows(key, setting, hasFlags),
+  ]);
+  return [head, head.map(() => '---'), ...body]
+    .map((cells) => `| ${cells.map(escapeCell).join(' | ')} |`)
+    .join('\n');
+}
+
+function settingRow(key: string, setting: Setting<unknown>, hasFlags: boolean): string[] {
+  const { flag, aliases, env, inFile, kind, description } = setting;
+  const names = flag === null ? [] : [flag, ...aliases].map((name) => code(`--${name}`));
+  const missing = describeMissing(setting);
+  const text = [
+    description,
+    ...(kind.words.length > 0
+      ? [`One of ${kind.words.map(code).join(', ')}.`]
+      : kind.shape === 'switch'
+        ? []
+        : [`Takes ${kind.expected}.`]),
+    ...(missing === '' ? [] : [`**${missing[0]?.toUpperCase()}${missing.slice(1)}.**`]),
+  ].join(' ');
+  const given = hasFlags ? [names.join('<br>') || '–', env.map(code).join('<br>') || '–'] : [];
+  return [inFile ? code(key) : '–', ...given, fileForm(kind.toFile(setting.default)), text];
+}
+
+/** Rows for the keys of maps and of lists of maps. */
+function innerRows(key: string, setting: Setting<unknown>, hasFlags: boolean): string[][] {
+  const describeMap = (path: string, schema: JsonSchema): string[][] => {
+    const items = schema['items'] as JsonSchema | undefined;
+    if (items?.['properties'] !== undefined) return describeMap(`${path}[]`, items);
+    const properties = (schema['properties'] ?? {}) as Readonly<Record<string, JsonSchema>>;
+    return Object.entries(properties).flatMap(([name, inner]) => {
+      const required = (schema['required'] as readonly string[] | undefined)?.includes(name) === true;
+      const preset =
+        inner['default'] === undefined ? (required ? 'required' : '–') : fileForm(inner['default']);
+      const given = hasFlags ? ['–', '–'] : [];
+      const text = String(inner['description'] ?? '');
+      return [[code(`${path}.${name}`), ...given, preset, text], ...describeMap(`${path}.${name}`, inner)];
+    });
+  };
+  return describeMap(key, settingJsonSchema(key, setting));
+}
+
+function fileForm(value: unknown): string {
+  if (value === null) return '–';
+  if (value === '') return 'empty';
+  return code(typeof value === 'string' ? value : JSON.stringify(value));
+}
+
+function code(text: string): string {
+  return `\`${text}\``;
+}
+
+function escapeCell(text: string): string {
+  return text.replaceAll('|', String.raw`\|`).replaceAll(/<(?=[a-z])(?!br>)/g, String.raw`\<`);
+}
+
+/** Writes the page, or with --check says whether the one that is there is current. */
+async function main(args: readonly string[]): Promise<number> {
+  const page = await renderConfigurationPage();
+  if (!args.includes('--check')) {
+    await writeFile(configurationPage, page);
+    return 0;
+  }
+  const current = await readFile(configurationPage, 'utf8').catch(() => '');
+  if (current === page) return 0;
+  process.stderr.write('docs/configuration.md is not current: run node scripts/docs.ts\n');
+  return 1;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
