@@ -42,7 +42,7 @@ export interface HostEnd {
 /** Starts a helper; a failure to start shows as its end. Its standard error is this program's. */
 export function startHostProcess(command: HostCommand): HostProcess {
   const { executable, script, options, args, env } = command;
-  const child = spawn(executable, [...options, script, 'nvml-host', ...args], {
+  const child = spawn(executable, [...options, ...smallHeap, script, 'nvml-host', ...args], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
     ...(env === undefined ? {} : { env }),
   });
@@ -77,3 +77,6 @@ export function startHostProcess(command: HostCommand): HostProcess {
     },
   };
 }
+
+/** A snapshot is garbage a moment later; a small young generation keeps 1.5 MB from being touched for it. */
+const smallHeap = ['--max-semi-space-size=1'];
