@@ -5,8 +5,8 @@ import { tokenize, type Token } from './tokens.ts';
 /** What the program's source has to keep to. Paths are relative to the source folder; a folder stands for its files. */
 export interface ArchitectureRules {
   /**
-   * What each folder, and each file beside them, may import besides itself: a folder, a file, or `types of <either>`
-   * where nothing may be left of it at run time.
+   * What each folder, and each file beside them, may import besides itself: a folder, a file, `types of <either>` where
+   * nothing may be left of it at run time, or a file outside the source folder by its path from there.
    */
   readonly mayImport: Readonly<Record<string, readonly string[]>>;
   /** Which folders and files may import a package from outside. Node's own modules are free. */
@@ -68,6 +68,7 @@ function checkImports(file: SourceFile, paths: ReadonlySet<string>, rules: Archi
     if (specifier.startsWith('node:')) return [];
     if (!specifier.startsWith('.')) return checkPackage(where, file.path, specifier, rules.packages);
     const target = resolve(file.path, specifier);
+    if (target.startsWith('../') && allowed.includes(target)) return [];
     if (!paths.has(target)) return [`${where}: imports ${specifier}, which is no source file`];
     const fits = (entry: string): boolean =>
       entry.startsWith('types of ') ? typesOnly && holds(entry.slice(9), target) : holds(entry, target);
@@ -103,10 +104,22 @@ function checkExports({ path, tokens, imports }: SourceFile): string[] {
 function checkProcess({ path, tokens, imports }: SourceFile, allowed: readonly string[]): string[] {
   if (allowed.includes(path)) return [];
   const modules = imports.filter(({ specifier }) => specifier === 'node:process' || specifier === 'process');
-  const lines = [...findGlobals(tokens, ['process', 'globalThis', 'global']), ...modules].map(
-    ({ line }) => line,
+  // A file may call something of its own so; then only what the global object has counts.
+  const bindsOwn = tokens.some(
+    ({ kind, text }, at) =>
+      kind === 'name' && text === 'process' && isBinding(tokens[at - 1]?.text, tokens[at + 1]?.text),
   );
+  const uses = findGlobals(tokens, ['process', 'globalThis', 'global']).filter((token) => {
+    const member = tokens[tokens.indexOf(token) + 2]?.text ?? '';
+    return token.text !== 'process' || !bindsOwn || member in process;
+  });
+  const lines = [...uses, ...modules].map(({ line }) => line);
   return [...new Set(lines)].map((line) => `${path}:${line}: touches the global process`);
+}
+
+/** True for what stands around a name that is declared: `const x`, `let x`, `(x:`, `, x:`. */
+function isBinding(before: string | undefined, after: string | undefined): boolean {
+  return before === 'const' || before === 'let' || (after === ':' && (before === '(' || before === ','));
 }
 
 const impureGlobals =
@@ -178,6 +191,6 @@ function findIdleRules(paths: ReadonlySet<string>, rules: ArchitectureRules): st
   ]);
   return [...named]
     .map((entry) => entry.replace(/^types of /, ''))
-    .filter((entry) => ![...paths].some((path) => holds(entry, path)))
+    .filter((entry) => !entry.startsWith('../') && ![...paths].some((path) => holds(entry, path)))
     .map((entry) => `the rules name ${entry}, which is no source file or folder`);
 }
