@@ -63,8 +63,8 @@ export const gpuModels = {
   'a100-sxm4-40gb': model('NVIDIA A100-SXM4-40GB', 'ampere', '8.0', [40960, 620], a100With40),
   'a100-sxm4-80gb': model('NVIDIA A100-SXM4-80GB', 'ampere', '8.0', [81920, 763], a100With80),
   'h100-80gb-hbm3': model('NVIDIA H100 80GB HBM3', 'hopper', '9.0', [81559, 479], h100With80),
-  l4: model('NVIDIA L4', 'ada-lovelace', '8.9', [23034, 556]),
-  'rtx-4080-super': model('NVIDIA GeForce RTX 4080 SUPER', 'ada-lovelace', '8.9', [16376, 434]),
+  l4: model('NVIDIA L4', 'ada lovelace', '8.9', [23034, 556]),
+  'rtx-4080-super': model('NVIDIA GeForce RTX 4080 SUPER', 'ada lovelace', '8.9', [16376, 434]),
   t4: model('Tesla T4', 'turing', '7.5', [15360, 393]),
   'v100-sxm2-32gb': model('Tesla V100-SXM2-32GB', 'volta', '7.0', [32768, 258]),
 } as const satisfies Readonly<Record<string, GpuModel>>;

@@ -77,8 +77,7 @@ function readBlock(block: OutlineNode): QueriedGpu {
     pciBusId: pciBusIdOf(block.key),
     minor: readCount(valueAt(children, 'Minor Number')),
     name: readText(valueAt(children, 'Product Name')),
-    architecture:
-      readText(valueAt(children, 'Product Architecture'))?.toLowerCase().replaceAll(' ', '-') ?? null,
+    architecture: readText(valueAt(children, 'Product Architecture'))?.toLowerCase() ?? null,
     memoryTotalMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Total')),
     memoryReservedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Reserved')),
     memoryUsedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Used')),

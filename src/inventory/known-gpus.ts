@@ -1,0 +1,41 @@
+import type { Gpu, Snapshot, UnreadableGpu } from './gpu.ts';
+
+/**
+ * Gives a GPU that fell off the bus its identity back: an `unreadable` entry at the place of a GPU that was known and is
+ * now missing becomes that GPU again, with the entry's error and index. The place is the PCI address; the index counts
+ * only where one of the two has no address. Nothing else changes.
+ * @param previous the last result of this function, or null at the start
+ */
+export function rememberLost(previous: Snapshot | null, current: Snapshot): Snapshot {
+  if (previous === null || current.unreadable.length === 0) return current;
+  const answering = new Set(current.gpus.map(({ uuid }) => uuid));
+  const missing = previous.gpus.filter(({ uuid }) => !answering.has(uuid));
+  const found = new Map<UnreadableGpu, Gpu>();
+  for (const isPlaceOf of [hasAddressOf, hasIndexOf]) {
+    for (const entry of current.unreadable) {
+      if (found.has(entry)) continue;
+      const taken = new Set(found.values());
+      const gpu = missing.find((candidate) => !taken.has(candidate) && isPlaceOf(entry, candidate));
+      if (gpu !== undefined) found.set(entry, gpu);
+    }
+  }
+  const lost = [...found].map(([entry, gpu]) => markLost(gpu, entry));
+  return {
+    ...current,
+    gpus: [...current.gpus, ...lost].toSorted((left, right) => left.index - right.index),
+    unreadable: current.unreadable.filter((entry) => !found.has(entry)),
+  };
+}
+
+function hasAddressOf(entry: UnreadableGpu, gpu: Gpu): boolean {
+  return entry.pciBusId !== null && entry.pciBusId === gpu.pciBusId;
+}
+
+function hasIndexOf(entry: UnreadableGpu, gpu: Gpu): boolean {
+  return (entry.pciBusId === null || gpu.pciBusId === null) && entry.index === gpu.index;
+}
+
+/** What changes by the minute is not carried on. */
+function markLost(gpu: Gpu, { index, error }: UnreadableGpu): Gpu {
+  return { ...gpu, index, error, memoryUsedMiB: null };
+}

@@ -1,0 +1,114 @@
+import { access } from 'node:fs/promises';
+import type { Clock } from '../lib/clock.ts';
+import { OperatorError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { chooseDriver } from './auto-driver.ts';
+import type { Driver } from './driver.ts';
+import type { Snapshot } from './gpu.ts';
+import { rememberLost } from './known-gpus.ts';
+import { openLazily } from './lazy-driver.ts';
+import { withNumaFromSysfs } from './numa.ts';
+import type { NvmlDriverOptions } from './nvml/client.ts';
+
+export interface DriverOptions {
+  readonly strategy: 'auto' | 'nvml' | 'smi' | 'simulated';
+  /** A preset's name or a file's path; with `auto` it takes the place of real GPUs. */
+  readonly scenario: string | null;
+  /** The library to load; null searches for it. */
+  readonly nvmlLibrary: string | null;
+  /** The program to call; null searches for it. */
+  readonly nvidiaSmi: string | null;
+  /** Root of the driver's installation on the host. */
+  readonly driverRoot: string;
+  /** Where that root is mounted in our container; outside of a container there is no such folder. */
+  readonly containerDriverRoot: string;
+  readonly sysfsRoot: string;
+  /** How this program is started again, for the helper process of nvml. */
+  readonly self: NvmlDriverOptions['self'];
+}
+
+export interface DriverDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
+/**
+ * The driver that the options ask for. Real GPUs get their NUMA node from the kernel; a GPU that falls off the bus keeps
+ * its identity.
+ * @throws OperatorError `no-scenario` for `simulated` without a scenario
+ */
+export function openDriver(options: DriverOptions, deps: DriverDeps): Driver {
+  return withLostGpus(openStrategy(options, deps));
+}
+
+function openStrategy(options: DriverOptions, deps: DriverDeps): Driver {
+  const strategy = options.strategy === 'auto' && options.scenario !== null ? 'simulated' : options.strategy;
+  switch (strategy) {
+    case 'simulated':
+      return openSimulated(options.scenario, deps);
+    case 'nvml':
+      return withNumaFromSysfs(openNvml(options, deps), options);
+    case 'smi':
+      return withNumaFromSysfs(openSmi(options, deps), options);
+    case 'auto': {
+      const nvml = { name: 'nvml', open: () => openNvml(options, deps) };
+      const smi = { name: 'smi', open: () => openSmi(options, deps) };
+      return withNumaFromSysfs(chooseDriver([nvml, smi], deps.log), options);
+    }
+  }
+}
+
+function openSimulated(scenario: string | null, deps: DriverDeps): Driver {
+  if (scenario === null)
+    throw new OperatorError(
+      'no-scenario',
+      'The discovery strategy "simulated" needs a scenario; give --scenario a preset or a file',
+    );
+  return openLazily(async () => {
+    const { createSimulatedDriver } = await import('./simulated/simulated-driver.ts');
+    return createSimulatedDriver({ scenario }, deps);
+  });
+}
+
+function openNvml(options: DriverOptions, deps: DriverDeps): Driver {
+  return openLazily(async () => {
+    const [{ createNvmlDriver }, driverRoot] = await Promise.all([
+      import('./nvml/client.ts'),
+      findDriverRoot(options),
+    ]);
+    return createNvmlDriver({ library: options.nvmlLibrary, driverRoot, self: options.self }, deps);
+  });
+}
+
+function openSmi(options: DriverOptions, deps: DriverDeps): Driver {
+  const { nvidiaSmi, containerDriverRoot, driverRoot } = options;
+  return openLazily(async () => {
+    const { createSmiDriver } = await import('./smi/smi-driver.ts');
+    // A program named by the operator is the only one: another in its place would hide a typing error.
+    if (nvidiaSmi !== null) return createSmiDriver({ program: nvidiaSmi }, deps);
+    return createSmiDriver({ program: 'nvidia-smi', driverRoots: [containerDriverRoot, driverRoot] }, deps);
+  });
+}
+
+async function findDriverRoot({ containerDriverRoot, driverRoot }: DriverOptions): Promise<string> {
+  try {
+    await access(containerDriverRoot);
+    return containerDriverRoot;
+  } catch {
+    return driverRoot;
+  }
+}
+
+/** Each snapshot is seen with the one before it. */
+function withLostGpus(driver: Driver): Driver {
+  let previous: Snapshot | null = null;
+  return {
+    async snapshot() {
+      const current = await driver.snapshot();
+      previous = rememberLost(previous, current);
+      return previous;
+    },
+    events: (signal) => driver.events(signal),
+    [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
+  };
+}
