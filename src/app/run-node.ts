@@ -1,4 +1,3 @@
-import type { HttpAddress } from '../metrics/http.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { Driver } from '../inventory/driver.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
@@ -19,7 +18,6 @@ import { runTogether } from './supervise.ts';
 export interface NodeSettings {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
-  readonly httpAddress: HttpAddress | null;
   readonly rescanIntervalMs: number;
   readonly devRoot: string;
   readonly imexRequired: boolean;

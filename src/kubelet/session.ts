@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { basename, join } from 'node:path';
+import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
 import { shortName } from '../resources/resource-name.ts';
@@ -49,7 +49,11 @@ export async function runSession(
       { resource, endpoint: basename(socketPath) },
       'registered: the kubelet listens to the device list',
     );
-    const reason = await firstOf([server.lost, ownSocketGone(socketPath, deps.clock, until), aborted(until)]);
+    const reason = await firstOf([
+      server.lost,
+      ownSocketGone(socketPath, deps.clock, until),
+      untilAborted(until).then(() => 'stopped'),
+    ]);
     return { reason };
   } finally {
     deps.observer.connected(resource, false);
@@ -62,11 +66,6 @@ async function ownSocketGone(path: string, clock: Clock, signal: AbortSignal): P
   const identity = await watchSocket(path, clock, signal);
   await identity.until((found) => found === null, signal);
   return 'its own socket was removed';
-}
-
-async function aborted(signal: AbortSignal): Promise<string> {
-  if (!signal.aborted) await once(signal, 'abort');
-  return 'stopped';
 }
 
 /** The first to settle; the others may fail later without anybody listening. */

@@ -39,7 +39,8 @@ function method<Request, RequestWire, Response, ResponseWire>(
   };
 }
 
-const nothing: Codec<void, object> = { read: () => undefined, write: () => ({}) };
+/** A message without fields. The gRPC library takes `undefined` for a message that is missing, so it is read as an object. */
+const nothing: Codec<void, object> = { read: () => ({}), write: () => ({}) };
 
 interface OptionsWire {
   pre_start_required: boolean;

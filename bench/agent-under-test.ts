@@ -1,0 +1,46 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type AgentProcess, type SelfProgram, startAgent } from '../src/simulator/agent-process.ts';
+import { type StandInKubelet, startKubelet } from '../src/simulator/kubelet.ts';
+
+/** The resource of whole GPUs. */
+export const gpuResource = 'nvidia.com/gpu';
+
+/** What is measured: a program, and the arguments that name its GPUs. */
+export interface Subject {
+  readonly program: SelfProgram;
+  readonly driverArgs: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** A stand-in kubelet in a folder of its own, and agents that serve it. */
+export interface Stage extends AsyncDisposable {
+  readonly kubelet: StandInKubelet;
+  startAgent(): AgentProcess;
+}
+
+/** Sets up a stage; disposing stops the agents and removes the folder. */
+export async function openStage(subject: Subject): Promise<Stage> {
+  const folder = await mkdtemp(join(tmpdir(), 'slicewise-bench-'));
+  const kubelet = await startKubelet({ folder });
+  const agents: AgentProcess[] = [];
+  const args = [
+    ...subject.driverArgs,
+    ...['--kubelet-socket', kubelet.registrationSocket, '--pod-resources-socket', kubelet.podResourcesSocket],
+    ...['--state-dir', join(folder, 'state'), '--http-address', 'off'],
+  ];
+  return {
+    kubelet,
+    startAgent() {
+      const agent = startAgent(subject.program, args, subject.env);
+      agents.push(agent);
+      return agent;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const agent of agents) await agent[Symbol.asyncDispose]();
+      await kubelet[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}

@@ -1,0 +1,165 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { gpuResource, openStage, type Stage, type Subject } from './agent-under-test.ts';
+import { readProcessUse } from './process-use.ts';
+
+/** One figure: its values come one by one, in the unit. */
+export interface Measurement {
+  readonly name: string;
+  readonly unit: 'ms' | 'MB' | 's';
+  readonly runs: number;
+  /** Yields `runs` values. */
+  readonly measure: (subject: Subject, runs: number) => AsyncGenerator<number>;
+}
+
+/** From the start of the process to the first device list at the kubelet. */
+async function* startToList(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  for (let run = 0; run < runs; run += 1) {
+    const from = stage.kubelet.events.length;
+    const startedMs = performance.now();
+    await using agent = stage.startAgent();
+    const list = await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+    yield list.at - startedMs;
+    await stopAgent(stage, agent);
+  }
+}
+
+async function* stopToExit(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  for (let run = 0; run < runs; run += 1) {
+    await using agent = await startServing(stage);
+    yield await stopAgent(stage, agent);
+  }
+}
+
+/** One pod with one GPU after the other; the time of the Allocate call alone, as the kubelet sees it. */
+async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  await using _agent = await startServing(stage);
+  yield* callTimes(stage, 'allocated', runs);
+}
+
+async function* prefer(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  await using _agent = await startServing(stage);
+  yield* callTimes(stage, 'preferred', runs);
+}
+
+async function* callTimes(
+  stage: Stage,
+  kind: 'allocated' | 'preferred',
+  runs: number,
+): AsyncGenerator<number> {
+  const warmUp = Math.min(20, runs);
+  for (let run = 0; run < runs + warmUp; run += 1) {
+    const from = stage.kubelet.events.length;
+    const pod = await stage.kubelet.admit({
+      name: `pod-${run}`,
+      containers: [{ name: 'main', resources: { [gpuResource]: 1 } }],
+    });
+    const call = await stage.kubelet.waitForEvent(kind, { from });
+    if (run >= warmUp) yield call.durationMs;
+    await stage.kubelet.remove(pod);
+  }
+}
+
+async function* kubeletRestart(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  await using _agent = await startServing(stage);
+  for (let run = 0; run < runs; run += 1) {
+    const from = stage.kubelet.events.length;
+    await stage.kubelet.restart({ downMs: 100 });
+    const up = await stage.kubelet.waitForEvent('started', { from });
+    const list = await stage.kubelet.waitForEvent('list', { from });
+    yield list.at - up.at;
+  }
+}
+
+async function* refusedRegister(subject: Subject, runs: number): AsyncGenerator<number> {
+  for (let run = 0; run < runs; run += 1) {
+    await using stage = await openStage(subject);
+    stage.kubelet.faults.refuseRegistrations(1, 'not now');
+    await using _agent = stage.startAgent();
+    const refused = await stage.kubelet.waitForEvent('registration-refused', {});
+    const list = await stage.kubelet.waitForEvent('list', {});
+    yield list.at - refused.at;
+  }
+}
+
+async function* lostStream(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  for (let run = 0; run < runs; run += 1) {
+    await using _agent = await startServing(stage);
+    const from = stage.kubelet.events.length;
+    const droppedMs = performance.now();
+    stage.kubelet.dropStream(gpuResource);
+    const list = await stage.kubelet.waitForEvent('list', { from });
+    yield list.at - droppedMs;
+  }
+}
+
+async function* lostSocket(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  for (let run = 0; run < runs; run += 1) {
+    await using _agent = await startServing(stage);
+    const from = stage.kubelet.events.length;
+    const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
+    const removedMs = performance.now();
+    await rm(join(stage.kubelet.devicePluginFolder, registered?.endpoint ?? ''));
+    const list = await stage.kubelet.waitForEvent('list', { from });
+    yield list.at - removedMs;
+  }
+}
+
+/** CPU time of all processes of the agent over the idle time, and what they hold in memory at its end. */
+async function* idle(subject: Subject, seconds: number, figure: IdleFigure): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  await using agent = await startServing(stage);
+  await sleep(2000);
+  const before = readProcessUse(agent.pid);
+  if (figure === 'cpuSeconds') await sleep(seconds * 1000);
+  const after = readProcessUse(agent.pid);
+  yield figure === 'cpuSeconds' ? after.cpuSeconds - before.cpuSeconds : after[figure];
+}
+
+type IdleFigure = 'cpuSeconds' | 'privateDirtyMB' | 'pssMB';
+
+async function startServing(stage: Stage): Promise<ReturnType<Stage['startAgent']>> {
+  const from = stage.kubelet.events.length;
+  const agent = stage.startAgent();
+  await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+  return agent;
+}
+
+async function stopAgent(stage: Stage, agent: ReturnType<Stage['startAgent']>): Promise<number> {
+  const toldMs = performance.now();
+  agent.signal('SIGTERM');
+  const { code } = await agent.exit;
+  if (code !== 0)
+    throw new Error(`The agent ended with code ${String(code)}: ${JSON.stringify(agent.log.slice(-5))}`);
+  const tookMs = performance.now() - toldMs;
+  await stage.kubelet.waitForAllocatable(gpuResource, 0);
+  return tookMs;
+}
+
+/** Every figure of `npm run bench`, in order. */
+export const measurements: readonly Measurement[] = [
+  { name: 'exec → first list at the kubelet', unit: 'ms', runs: 20, measure: startToList },
+  { name: 'Allocate, 1 GPU', unit: 'ms', runs: 1000, measure: allocate },
+  { name: 'GetPreferredAllocation, 1 GPU', unit: 'ms', runs: 1000, measure: prefer },
+  { name: 'kubelet.sock recreated → list', unit: 'ms', runs: 50, measure: kubeletRestart },
+  { name: 'Register refused → list', unit: 'ms', runs: 10, measure: refusedRegister },
+  { name: 'list stream lost → list', unit: 'ms', runs: 10, measure: lostStream },
+  { name: 'own socket removed → list', unit: 'ms', runs: 10, measure: lostSocket },
+  { name: 'SIGTERM → exit', unit: 'ms', runs: 20, measure: stopToExit },
+  {
+    name: 'private dirty memory, all processes',
+    unit: 'MB',
+    runs: 1,
+    measure: (s) => idle(s, 0, 'privateDirtyMB'),
+  },
+  { name: 'Pss, all processes', unit: 'MB', runs: 1, measure: (s) => idle(s, 0, 'pssMB') },
+  { name: 'CPU over 60 s idle', unit: 's', runs: 1, measure: (s) => idle(s, 60, 'cpuSeconds') },
+];

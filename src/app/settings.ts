@@ -1,0 +1,49 @@
+import type { DeviceListStrategy } from '../allocation/response.ts';
+import type { Config } from '../config/config.ts';
+import { openDriver } from '../inventory/open-driver.ts';
+import { OperatorError } from '../lib/errors.ts';
+import type { NodeSettings } from './run-node.ts';
+
+/** What one run of the node takes from the config. */
+export function nodeSettings({ flags, imex }: Config): NodeSettings {
+  const { plugin, agent } = flags;
+  return {
+    kubeletSocket: agent.kubeletSocket,
+    podResourcesSocket: agent.podResourcesSocket,
+    rescanIntervalMs: agent.rescanIntervalMs,
+    devRoot: flags.nvidiaDevRoot,
+    imexRequired: imex.required,
+    response: {
+      deviceListStrategies: plugin.deviceListStrategy.map(builtStrategy),
+      deviceIdStrategy: plugin.deviceIDStrategy,
+      passDeviceSpecs: plugin.passDeviceSpecs,
+      imexChannelIds: imex.channelIDs,
+      features: { gdrcopy: flags.gdrcopyEnabled, gds: flags.gdsEnabled, mofed: flags.mofedEnabled },
+    },
+  };
+}
+
+/** What the choice and the opening of the driver take from the config. */
+export function driverOptions({ flags }: Config): Omit<Parameters<typeof openDriver>[0], 'self'> {
+  const { agent, plugin } = flags;
+  if (flags.deviceDiscoveryStrategy === 'tegra') throw notBuilt('tegra');
+  return {
+    strategy: flags.deviceDiscoveryStrategy,
+    scenario: agent.scenario,
+    nvmlLibrary: agent.nvmlLibrary,
+    nvidiaSmi: agent.nvidiaSmi,
+    driverRoot: flags.nvidiaDriverRoot,
+    containerDriverRoot: plugin.containerDriverRoot,
+    sysfsRoot: agent.sysfsRoot,
+  };
+}
+
+/** The config refuses what is not built, so this is a second bolt, not the door. */
+function builtStrategy(strategy: string): DeviceListStrategy {
+  if (strategy === 'envvar' || strategy === 'volume-mounts') return strategy;
+  throw notBuilt(strategy);
+}
+
+function notBuilt(word: string): OperatorError {
+  return new OperatorError('not-in-this-version', `${word} is not in this version yet`);
+}

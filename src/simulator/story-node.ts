@@ -1,0 +1,132 @@
+import { mkdtemp, readFile, rm, writeFile, rename } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import { isPresetName, parseScenario, presetScenario } from '../inventory/simulated/scenario.ts';
+import { OperatorError } from '../lib/errors.ts';
+import { type AgentProcess, type SelfProgram, startAgent } from './agent-process.ts';
+import { type StandInKubelet, startKubelet } from './kubelet.ts';
+import { podTitle } from './pod.ts';
+
+/** The resource that the story is about. */
+export const gpuResource = 'nvidia.com/gpu';
+
+/** The stage of the demo: a folder, a simulated node, a stand-in kubelet, and the agent that runs now. */
+export interface StoryNode extends AsyncDisposable {
+  readonly kubelet: StandInKubelet;
+  /** UUIDs by index, from the scenario itself: what the agent should find. */
+  readonly gpuIds: readonly string[];
+  readonly agent: AgentProcess;
+  /** Starts an agent, for example after the last one was killed. */
+  startAgent(): AgentProcess;
+  /** Makes a GPU fall off the bus, or come back. */
+  setGpu(index: number, state: 'present' | 'lost'): Promise<void>;
+  rows(): readonly GpuRow[];
+  lastLogLines(): readonly string[];
+}
+
+/** One GPU of the simulated node, as the kubelet sees it. */
+export interface GpuRow {
+  readonly index: number;
+  readonly id: string;
+  readonly health: 'Healthy' | 'Unhealthy' | 'unlisted';
+  /** `pod/container`, empty when free. */
+  readonly heldBy: string;
+}
+
+/** The story needs two pods with a GPU each. */
+const fewestGpus = 2;
+
+/** Sets the stage in a temporary folder of its own; disposing stops everything and removes it. */
+export async function openStoryNode(options: {
+  readonly scenario: string;
+  readonly self: SelfProgram;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}): Promise<StoryNode> {
+  const base = await readBase(options.scenario);
+  const gpuIds = parseScenario(stringify(base), options.scenario, base.name).gpus.map((gpu) => gpu.uuid);
+  if (gpuIds.length < fewestGpus) {
+    throw new OperatorError(
+      'bad-scenario',
+      `The scenario ${options.scenario} has ${gpuIds.length} GPU; the demo needs ${fewestGpus} or more`,
+    );
+  }
+  const folder = await mkdtemp(join(tmpdir(), 'slicewise-'));
+  const scenarioFile = join(folder, 'node.yaml');
+  const states = new Map<number, string>();
+  const writeScenario = async (): Promise<void> => {
+    const overrides = [...states].map(([gpu, state]) => ({ gpu, state }));
+    await writeFile(
+      `${scenarioFile}.new`,
+      stringify({ ...base, overrides: [...base.overrides, ...overrides] }),
+    );
+    await rename(`${scenarioFile}.new`, scenarioFile);
+  };
+  await writeScenario();
+  const kubelet = await startKubelet({ folder });
+  const args = [
+    ...['--device-discovery-strategy', 'simulated', '--scenario', scenarioFile],
+    ...['--kubelet-socket', kubelet.registrationSocket, '--pod-resources-socket', kubelet.podResourcesSocket],
+    ...['--state-dir', join(folder, 'state'), '--http-address', '127.0.0.1:0', '--rescan-interval', '1s'],
+  ];
+  const start = (): AgentProcess => startAgent(options.self, args, options.env);
+  let agent = start();
+
+  return {
+    kubelet,
+    gpuIds,
+    get agent() {
+      return agent;
+    },
+    startAgent() {
+      agent = start();
+      return agent;
+    },
+    async setGpu(index, state) {
+      states.set(index, state);
+      await writeScenario();
+    },
+    rows: () => gpuRows(kubelet, gpuIds),
+    lastLogLines: () => agent.log.slice(-5).map((line) => `agent's log: ${JSON.stringify(line)}`),
+    async [Symbol.asyncDispose]() {
+      await agent[Symbol.asyncDispose]();
+      await kubelet[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The scenario as a file's content; a name of its own keeps the UUIDs the same wherever the file lies. */
+async function readBase(scenario: string): Promise<{ name: string; overrides: readonly object[] }> {
+  if (isPresetName(scenario)) {
+    const { name } = presetScenario(scenario);
+    return { ...{ preset: scenario }, name, overrides: [] };
+  }
+  const text = await readFile(scenario, 'utf8').catch((thrown: unknown) => {
+    throw new OperatorError(
+      'bad-scenario',
+      `The scenario ${scenario} is neither a preset nor a file that can be read`,
+      {
+        cause: thrown,
+      },
+    );
+  });
+  const { name } = parseScenario(text, scenario, 'demo');
+  const content = parse(text) as { overrides?: readonly object[] };
+  return { ...content, name, overrides: content.overrides ?? [] };
+}
+
+function gpuRows(kubelet: StandInKubelet, gpuIds: readonly string[]): readonly GpuRow[] {
+  const health = new Map(kubelet.devices(gpuResource).map((device) => [device.id, device.health]));
+  const holders = new Map(
+    kubelet
+      .holdings()
+      .flatMap(({ pod, container, ids }) => ids.map((id) => [id, `${podTitle(pod)}/${container}`])),
+  );
+  return gpuIds.map((id, index) => ({
+    index,
+    id,
+    health: health.get(id) ?? 'unlisted',
+    heldBy: holders.get(id) ?? '',
+  }));
+}
