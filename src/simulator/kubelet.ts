@@ -74,6 +74,7 @@ export class StandInKubelet extends NodeView implements AsyncDisposable {
   admit(spec: PodSpec): Promise<Pod> {
     const pod = createPod(spec);
     const outcome = Promise.withResolvers<Pod>();
+    outcome.promise.catch(() => undefined);
     this.#node.pods.add(pod);
     this.#admissions.set(pod.uid, outcome);
     if (this.#process !== null) this.#admitTo(this.#process, pod);
@@ -141,7 +142,7 @@ export class StandInKubelet extends NodeView implements AsyncDisposable {
 
   /** Deletes the device-plugins folder and makes an empty one; the kubelet goes on without noticing. */
   async recreateFolder(): Promise<void> {
-    await rm(this.devicePluginFolder, { recursive: true });
+    await rm(this.devicePluginFolder, { recursive: true, maxRetries: 10 });
     await mkdir(this.devicePluginFolder, { mode: 0o750 });
   }
 

@@ -1,14 +1,10 @@
 import {
-  Client,
-  credentials,
-  Metadata,
   Server,
   ServerCredentials,
   status,
   type sendUnaryData,
   type ServerUnaryCall,
   type ServerWritableStream,
-  type ServiceError,
 } from '@grpc/grpc-js';
 import { join } from 'node:path';
 import type { ContainerResponse } from '../../src/allocation/response.ts';
@@ -22,6 +18,7 @@ import type {
 } from '../../src/kubelet/contract.ts';
 import { devicePluginService, registrationService } from '../../src/kubelet/wire.ts';
 import type { StandInKubelet } from '../../src/simulator/kubelet.ts';
+import { callOnce } from './call-once.ts';
 
 export const resource = 'example.com/gpu';
 
@@ -44,7 +41,7 @@ export interface FakePluginOptions {
 }
 
 /** A device plugin of a few lines on real gRPC; its behaviour is what the public fields say. */
-export class FakePlugin implements AsyncDisposable {
+export class FakePlugin {
   readonly resource: string;
   readonly endpoint: string;
   devices: readonly ListedDevice[];
@@ -59,7 +56,7 @@ export class FakePlugin implements AsyncDisposable {
   preStart: () => void = () => undefined;
   getOptions: () => PluginOptions = () => this.options;
   readonly streams = new Set<ServerWritableStream<void, readonly ListedDevice[]>>();
-  readonly #server = new Server();
+  #server = new Server();
   readonly #kubelet: StandInKubelet;
 
   constructor(kubelet: StandInKubelet, options: FakePluginOptions = {}) {
@@ -68,7 +65,51 @@ export class FakePlugin implements AsyncDisposable {
     this.endpoint = options.endpoint ?? 'fake.sock';
     this.devices = options.devices ?? healthy('a', 'b', 'c', 'd');
     this.options = { preStartRequired: false, preferredAllocationAvailable: false, ...options.options };
-    this.#server.addService(devicePluginService, {
+  }
+
+  /** Opens the socket, with a new server when it was open before: a kubelet deletes it when it starts. */
+  async listen(): Promise<void> {
+    this.die();
+    this.#server = this.#createServer();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const path = join(this.#kubelet.devicePluginFolder, this.endpoint);
+    this.#server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
+      error === null ? resolve() : reject(error),
+    );
+    await promise;
+  }
+
+  register(request: Partial<RegisterRequest> = {}): Promise<void> {
+    const { endpoint, options } = this;
+    return callOnce(this.#kubelet.registrationSocket, registrationService.Register, {
+      version: 'v1beta1',
+      endpoint,
+      resourceName: this.resource,
+      options,
+      ...request,
+    });
+  }
+
+  /** Sends a new list on every open stream. */
+  send(devices: readonly ListedDevice[]): void {
+    this.devices = devices;
+    for (const stream of this.streams) stream.write(devices);
+  }
+
+  endStreams(): void {
+    for (const stream of this.streams) stream.end();
+    this.streams.clear();
+  }
+
+  /** Every connection breaks; the socket file goes. */
+  die(): void {
+    this.#server.forceShutdown();
+    this.streams.clear();
+  }
+
+  #createServer(): Server {
+    const server = new Server();
+    server.addService(devicePluginService, {
       GetDevicePluginOptions: answered(() => this.getOptions()),
       Allocate: answered((requests: IdsByContainer) => {
         this.allocateCalls.push(requests);
@@ -90,40 +131,7 @@ export class FakePlugin implements AsyncDisposable {
         call.write(this.devices);
       },
     });
-  }
-
-  async listen(): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const path = join(this.#kubelet.devicePluginFolder, this.endpoint);
-    this.#server.bindAsync(`unix:${path}`, ServerCredentials.createInsecure(), (error) =>
-      error === null ? resolve() : reject(error),
-    );
-    await promise;
-  }
-
-  register(request: Partial<RegisterRequest> = {}): Promise<void> {
-    const { endpoint, options } = this;
-    return registerAt(this.#kubelet.registrationSocket, {
-      ...{ version: 'v1beta1', endpoint, resourceName: this.resource, options },
-      ...request,
-    });
-  }
-
-  /** Sends a new list on every open stream. */
-  send(devices: readonly ListedDevice[]): void {
-    this.devices = devices;
-    for (const stream of this.streams) stream.write(devices);
-  }
-
-  endStreams(): void {
-    for (const stream of this.streams) stream.end();
-    this.streams.clear();
-  }
-
-  // oxlint-disable-next-line typescript/require-await -- the interface wants a promise
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.endStreams();
-    this.#server.forceShutdown();
+    return server;
   }
 }
 
@@ -140,44 +148,14 @@ export async function startPlugin(
   return plugin;
 }
 
-export async function registerAt(
-  socket: string,
-  request: RegisterRequest,
-  deadlineMs: number = 15_000,
-): Promise<void> {
-  const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-  });
-  const { path, requestSerialize, responseDeserialize } = registrationService.Register;
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  client.makeUnaryRequest(
-    path,
-    requestSerialize,
-    responseDeserialize,
-    request,
-    new Metadata(),
-    { deadline: Date.now() + deadlineMs },
-    (error) => (error === null ? resolve() : reject(error)),
-  );
-  try {
-    await promise;
-  } finally {
-    client.close();
-  }
-}
-
 function answered<Request, Response>(answer: (request: Request) => Promise<Response> | Response) {
   return (call: ServerUnaryCall<Request, Response>, respond: sendUnaryData<Response>): void => {
     void (async () => {
       try {
         respond(null, await answer(call.request));
       } catch (error) {
-        const { code, message } = {
-          code: status.UNKNOWN,
-          ...(error as ServiceError),
-          message: (error as Error).message,
-        };
-        respond({ code, details: message });
+        const { message } = error as Error;
+        respond({ code: status.FAILED_PRECONDITION, details: message });
       }
     })();
   };

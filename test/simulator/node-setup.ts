@@ -28,13 +28,13 @@ export async function setUpPlugin(
   options: FakePluginOptions = {},
 ): Promise<FakePlugin> {
   const plugin = await startPlugin(kubelet, options);
-  onTestFinished(() => plugin[Symbol.asyncDispose]());
+  onTestFinished(() => plugin.die());
   return plugin;
 }
 
 /** A plugin that neither listens nor is registered yet. */
 export function createPlugin(kubelet: StandInKubelet, options: FakePluginOptions = {}): FakePlugin {
   const plugin = new FakePlugin(kubelet, options);
-  onTestFinished(() => plugin[Symbol.asyncDispose]());
+  onTestFinished(() => plugin.die());
   return plugin;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isExtendedResourceName } from '../../src/simulator/registration-server.ts';
+import { ManualClock, settle } from '../support/manual-clock.ts';
 import { healthy, resource } from './fake-plugin.ts';
 import { createPlugin, setUpKubelet, setUpPlugin } from './node-setup.ts';
 
@@ -47,7 +48,7 @@ describe('Register', () => {
     };
     await plugin.listen();
     await expect(plugin.register()).rejects.toThrow(
-      'failed to get device plugin options: rpc error: code = Unknown desc = options are broken',
+      'failed to get device plugin options: rpc error: code = FailedPrecondition desc = options are broken',
     );
     expect(plugin.listCalls).toBe(0);
     expect(kubelet.nodeStatus()).toEqual({});
@@ -63,27 +64,45 @@ describe('Register', () => {
     await expect(plugin.register(request)).rejects.toThrow(text);
   });
 
-  it('refuses, holds and delays on request', async () => {
+  it('refuses the next calls with a text, when told to', async () => {
     const kubelet = await setUpKubelet();
     const plugin = createPlugin(kubelet);
     await plugin.listen();
-    kubelet.faults.refuseRegistrations(1, 'not today');
+    kubelet.faults.refuseRegistrations(2, 'not today');
+    await expect(plugin.register()).rejects.toThrow('not today');
     await expect(plugin.register()).rejects.toThrow('not today');
     await plugin.register();
     await kubelet.waitForAllocatable(resource, 4);
+  });
 
+  it('never answers, when told to', async () => {
+    const kubelet = await setUpKubelet();
+    const plugin = createPlugin(kubelet);
+    await plugin.listen();
     kubelet.faults.answerRegister = 'never';
-    const held = plugin.register();
+    let isOpen = true;
+    const held = plugin.register().finally(() => (isOpen = false));
+    await kubelet.waitForEvent('registering');
+    await settle();
+    expect(isOpen).toBe(true);
     held.catch(() => undefined);
-    expect(await Promise.race([held, pause(100).then(() => 'held')])).toBe('held');
-    kubelet.faults.answerRegister = 'normally';
-
-    kubelet.faults.dialBackDelayMs = 100;
-    const before = performance.now();
-    await plugin.register();
-    expect(performance.now() - before).toBeGreaterThanOrEqual(90);
     await kubelet.stop();
-    await expect(held).rejects.toThrow();
+    await expect(held).rejects.toThrow(/CANCELLED|UNAVAILABLE/);
+  });
+
+  it('dials back late, when told to', async () => {
+    const clock = new ManualClock();
+    const kubelet = await setUpKubelet({ clock });
+    const plugin = createPlugin(kubelet);
+    await plugin.listen();
+    kubelet.faults.dialBackDelayMs = 5_000;
+    const registering = plugin.register();
+    await kubelet.waitForEvent('registering');
+    await clock.advance(4_999);
+    expect(kubelet.events.some(({ kind }) => kind === 'registered')).toBe(false);
+    await clock.advance(1);
+    await registering;
+    await kubelet.waitForAllocatable(resource, 4);
   });
 
   it.each([
@@ -102,9 +121,3 @@ describe('Register', () => {
     expect(isExtendedResourceName(name)).toBe(expected);
   });
 });
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms);
-  });
-}
