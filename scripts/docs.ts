@@ -60,7 +60,7 @@ function innerRows(key: string, setting: Setting<unknown>, hasFlags: boolean): s
       const preset =
         inner['default'] === undefined ? (required ? 'required' : '–') : fileForm(inner['default']);
       const given = hasFlags ? ['–', '–'] : [];
-      const text = String(inner['description'] ?? '');
+      const text = typeof inner['description'] === 'string' ? inner['description'] : '';
       return [[code(`${path}.${name}`), ...given, preset, text], ...describeMap(`${path}.${name}`, inner)];
     });
   };

@@ -64,7 +64,7 @@ async function printYaml(loaded: Loaded): Promise<string> {
     const node: unknown = inFile ? document.getIn(key.split('.'), true) : undefined;
     const origin = originOf(loaded, key);
     if (!isNode(node) || origin === 'default') continue;
-    if (isCollection(node)) node.commentBefore = ` ${origin}`;
+    if (isCollection(node) && node.items.length > 0) node.commentBefore = ` ${origin}`;
     else node.comment = ` ${origin}`;
   }
   return document.toString({ lineWidth: 0 });

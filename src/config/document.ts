@@ -40,7 +40,7 @@ export async function readDocument(
       uniqueKeys: false,
       stringKeys: true,
     });
-    const faults = [...document.errors, ...document.warnings];
+    const faults = [...document.errors, ...document.warnings].slice(0, 10);
     if (faults.length > 0) {
       return {
         kind: 'unreadable',

@@ -10,8 +10,16 @@ export function readFile(document: ConfigDocument): Layer {
   const layer = new LayerBuilder();
   layer.problems.push(...document.duplicates);
   walk(document, layer, keyTree(), document.root, []);
+  const more = layer.problems.splice(maxProblems);
+  if (more[0] !== undefined) {
+    const expected = `there is more: only the first ${maxProblems} problems are told`;
+    layer.problems.push(problem('unreadable', more[0].origin, '', expected));
+  }
   return layer;
 }
+
+/** What a person reads at a time; also bounds the work on a file that is none of ours. */
+const maxProblems = 100;
 
 function walk(
   document: ConfigDocument,
@@ -29,6 +37,7 @@ function walk(
     return;
   }
   for (const [name, value] of Object.entries(map)) {
+    if (layer.problems.length > maxProblems) return;
     const path = [...steps, name];
     const branch = tree.branches.get(name);
     const leaf = tree.leaves.get(name);

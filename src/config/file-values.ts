@@ -37,8 +37,10 @@ const referenceText =
 export const deviceReference = z
   .union(
     [
-      z.int().min(0),
-      z.string().regex(new RegExp(`^(?:\\d+|\\d+:\\d+|(?:GPU|MIG)-${uuid}|MIG-GPU-${uuid}/\\d+/\\d+)$`)),
+      z.int({ error: referenceText }).min(0, { error: referenceText }),
+      z.string().regex(new RegExp(`^(?:\\d+|\\d+:\\d+|(?:GPU|MIG)-${uuid}|MIG-GPU-${uuid}/\\d+/\\d+)$`), {
+        error: referenceText,
+      }),
     ],
     { error: referenceText },
   )
@@ -47,9 +49,12 @@ export const deviceReference = z
 const devicesText = 'all, a count above 0, or a list of GPU indexes, MIG indexes or UUIDs';
 
 /** The devices that a sharing entry is about. */
-export const deviceSelection = z.union([z.literal('all'), z.int().min(1), z.array(deviceReference).min(1)], {
-  error: devicesText,
-});
+export const deviceSelection = z.union(
+  [z.literal('all'), z.int().min(1, { error: devicesText }), z.array(deviceReference).min(1)],
+  {
+    error: devicesText,
+  },
+);
 
 const memoryText = 'an amount of memory in whole MiB or GiB, for example 512Mi or 4Gi';
 

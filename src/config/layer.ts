@@ -47,7 +47,8 @@ export class LayerBuilder implements Layer {
       }
       return;
     }
-    const value = { given: valueAt(given, issue.path) };
+    const part = valueAt(given, issue.path);
+    const value = part === undefined ? null : { given: part };
     this.problems.push(
       problem('invalid', locate(issue.path), joinPath(key, issue.path), issue.message, value),
     );

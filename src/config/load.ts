@@ -55,7 +55,7 @@ export async function loadConfig({ flags, env, file }: ConfigSources): Promise<L
   ];
   if (problems.length > 0) {
     const where = problems.every(({ origin }) => origin.kind === 'file') ? 'file' : 'command-line';
-    return { kind: 'invalid', where, problems };
+    return { kind: 'invalid', where, problems: problems.toSorted((one, other) => order(one) - order(other)) };
   }
   const notes = configNotes(values, (key) => origins.get(key) ?? { kind: 'default' });
   return { kind: 'ok', config: toConfig(values), values, origins, notes };
@@ -75,6 +75,11 @@ async function fileLayer({ path, text }: { readonly path: string; readonly text:
 
 function merge(layers: readonly Layer[]): ReadonlyMap<SettingKey, GivenValue> {
   return new Map(layers.toReversed().flatMap(({ values }) => [...values]));
+}
+
+/** Flags and variables first, then the file from top to bottom. */
+function order({ origin }: ConfigProblem): number {
+  return origin.kind === 'file' ? origin.line * 10_000 + Math.min(origin.column, 9999) : 0;
 }
 
 /** Values in force that this version does nothing with. */

@@ -34,7 +34,10 @@ export async function compareWithNvidia(file: {
   }
   const given = readFile(document).values;
   const loaded = await loadConfig({ flags: {}, env: {}, file });
-  const problems = loaded.kind === 'ok' ? [] : loaded.problems;
+  const all = loaded.kind === 'ok' ? [] : loaded.problems;
+  // A block that conflicts with another is one difference, also when it is not in this version.
+  const conflicts = new Set(all.filter(({ kind }) => kind === 'conflict').map(({ keyPath }) => keyPath));
+  const problems = all.filter(({ kind, keyPath }) => kind === 'conflict' || !conflicts.has(keyPath));
   const found = [
     ...problems.map((each) => [each.origin, each.keyPath, nvidiaTakes(each), hereRefused(each)] as const),
     ...[...given].flatMap(([key, value]) => silentDifferences(key, value, problems, document)),

@@ -21,7 +21,7 @@ export interface ConfigProblem {
   readonly source: string;
   /** Path of the key in the file; empty when the problem is the whole file's. */
   readonly keyPath: string;
-  /** The value as it was given, bounded and printable; `null` where the value is not the point. */
+  /** The value as it was given, bounded and printable; `null` where there is none or it is not the point. */
   readonly value: string | null;
   /** What is allowed or what to do instead. */
   readonly expected: string;
@@ -33,9 +33,9 @@ export function problem(
   origin: Origin,
   keyPath: string,
   expected: string,
-  value?: { readonly given: unknown },
+  value?: { readonly given: unknown } | null,
 ): ConfigProblem {
-  const shown = value === undefined ? null : printable(value.given);
+  const shown = value === undefined || value === null ? null : printable(value.given);
   return { kind, origin, source: describeOrigin(origin), keyPath, value: shown, expected };
 }
 
@@ -63,7 +63,9 @@ export function renderProblems(problems: readonly ConfigProblem[]): string[] {
 function text({ kind, origin, value, expected }: ConfigProblem): string {
   switch (kind) {
     case 'invalid':
-      return `${value ?? 'the value'} is not allowed; allowed: ${expected}`;
+      return value === null
+        ? `missing; needed: ${expected}`
+        : `${value} is not allowed; allowed: ${expected}`;
     case 'not-yet':
       return value === null
         ? `not in this version yet; ${expected}`

@@ -1,0 +1,203 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { parseAgentOptions } from '../../src/cli/agent-options.ts';
+import { runConfigCommand } from '../../src/cli/config.ts';
+import type { ExitCode, Terminal } from '../../src/cli/terminal.ts';
+
+let folder = '';
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sw-cli-'));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+async function write(content: string): Promise<string> {
+  const path = join(folder, 'c.yaml');
+  await writeFile(path, content);
+  return path;
+}
+
+interface Outcome {
+  readonly code: ExitCode;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+async function run(args: readonly string[], env: Terminal['env'] = {}): Promise<Outcome> {
+  const { terminal, close } = fakeTerminal(env);
+  const code = await runConfigCommand(args, terminal);
+  return { code, ...(await close()) };
+}
+
+function fakeTerminal(env: Terminal['env'] = {}) {
+  const stdout = new PassThrough({ highWaterMark: 1 << 20 });
+  const stderr = new PassThrough({ highWaterMark: 1 << 20 });
+  const self = { executable: 'node', script: 'main.ts', options: [] };
+  const terminal: Terminal = { env, stdout, stderr, self, signal: new AbortController().signal };
+  const close = async () => {
+    stdout.end();
+    stderr.end();
+    const [out, err] = [await text(stdout), await text(stderr)];
+    return { stdout: out.replaceAll(folder, ''), stderr: err.replaceAll(folder, '') };
+  };
+  return { terminal, close };
+}
+
+describe('check', () => {
+  test('one line for a good file', async () => {
+    const outcome = await run(['check', await write('flags: {plugin: {deviceListStrategy: volume-mounts}}')]);
+    expect(outcome).toEqual({
+      code: 0,
+      stdout:
+        '/c.yaml is good: GPUs are offered whole as nvidia.com/gpu, found by auto, and handed over by uuid through volume-mounts.\n',
+      stderr: '',
+    });
+  });
+
+  test('every problem of a bad one, without a look at the environment', async () => {
+    const outcome = await run(['check', await write('bogus: 1\nversion: v9\n')], { MIG_STRATEGY: 'foo' });
+    expect(outcome.code).toBe(2);
+    expect(outcome.stdout.split('\n').map((line) => line.split(': ').slice(0, 2).join(' '))).toEqual([
+      '/c.yaml:1:1 bogus',
+      '/c.yaml:2:10 version',
+      '',
+    ]);
+  });
+
+  test('a file that is not there', async () => {
+    const outcome = await run(['check', join(folder, 'none')]);
+    expect(outcome).toMatchObject({ code: 2, stdout: '' });
+    expect(outcome.stderr).toContain('cannot read the config file /none: ENOENT');
+  });
+
+  test('--from-nvidia as a table', async () => {
+    const path = await write(
+      'flags:\n  migstrategy: none\n  failOnInitError: true\n  plugin: {deviceListStrategy: [cdi-cri]}\nmemory: {enabled: false}\n',
+    );
+    const outcome = await run(['check', '--from-nvidia', path]);
+    expect(outcome.code).toBe(1);
+    await expect(outcome.stdout).toMatchFileSnapshot('../golden/config-from-nvidia.txt');
+  });
+
+  test('--from-nvidia when nothing differs, and when nothing can be read', async () => {
+    expect(await run(['check', '--from-nvidia', await write('version: v1')])).toMatchObject({ code: 0 });
+    expect(await run(['check', '--from-nvidia', await write('[')])).toMatchObject({ code: 2, stdout: '' });
+  });
+});
+
+describe('print', () => {
+  test('every value and where it comes from', async () => {
+    const path = await write('flags:\n  plugin:\n    passDeviceSpecs: true\n');
+    const outcome = await run(
+      ['print', '--config-file', path, '--device-list-strategy=envvar,volume-mounts'],
+      {
+        DEVICE_ID_STRATEGY: 'index',
+      },
+    );
+    expect(outcome.code).toBe(0);
+    expect(outcome.stderr).toMatch(/^Note: .*index/);
+    await expect(outcome.stdout).toMatchFileSnapshot('../golden/config-print.txt');
+  });
+
+  test('as YAML, which loads to the same configuration', async () => {
+    const args = ['print', '--output', 'yaml'];
+    const first = await run([
+      ...args,
+      '-pass-device-specs',
+      '--http-address',
+      '[::1]:0',
+      '--imex-channel-ids',
+      '0',
+    ]);
+    await expect(first.stdout).toMatchFileSnapshot('../golden/config-print.yaml');
+    const again = await run([...args, '--config-file', await write(first.stdout)]);
+    expect(parse(again.stdout)).toEqual(parse(first.stdout));
+    expect(first.stdout).toContain('passDeviceSpecs: true # flag --pass-device-specs');
+  });
+
+  test('as JSON, with the origins', async () => {
+    const { stdout } = await run(['print', '--output=json'], { MIG_STRATEGY: 'none' });
+    expect(JSON.parse(stdout)).toMatchObject({
+      config: { flags: { migStrategy: 'none' } },
+      origins: { 'flags.migStrategy': 'env MIG_STRATEGY', 'imex.required': 'default' },
+    });
+  });
+
+  test('CONFIG_FILE names the file, the flag another one', async () => {
+    const env = { CONFIG_FILE: await write('version: v2') };
+    expect(await run(['print'], env)).toMatchObject({ code: 2, stdout: '' });
+    expect(await run(['print', '--config-file='], env)).toMatchObject({ code: 0 });
+  });
+});
+
+test('schema describes the file', async () => {
+  const { code, stdout } = await run(['schema']);
+  expect(code).toBe(0);
+  await expect(stdout).toMatchFileSnapshot('../golden/config-schema.json');
+});
+
+describe('usage', () => {
+  test.each([
+    [[]],
+    [['bogus']],
+    [['check']],
+    [['check', 'a', 'b']],
+    [['print', '--mig-stategy', 'x']],
+    [['print', 'x']],
+  ])('%j is wrong use', async (args) => {
+    expect(await run(args)).toMatchObject({ code: 2, stdout: '' });
+  });
+
+  test('a misspelt flag is answered with the right one', async () => {
+    expect((await run(['print', '--mig-stategy', 'x'])).stderr).toContain('Did you mean --mig-strategy?');
+  });
+
+  test.each([[['--help']], [['check', '--help']], [['print', '--help']], [['schema', '--help']]])(
+    '%j',
+    async (args) => {
+      const outcome = await run(args);
+      expect(outcome).toMatchObject({ code: 0, stderr: '' });
+      expect(outcome.stdout).toMatch(/^Usage: slicewise config/);
+    },
+  );
+});
+
+describe('the options of the agent', () => {
+  async function optionsOf(...args: string[]): Promise<unknown> {
+    const { terminal } = fakeTerminal();
+    return parseAgentOptions(args, terminal);
+  }
+  const cases: readonly [args: string[], flags: Readonly<Record<string, unknown>>][] = [
+    [[], {}],
+    [
+      ['--pass-device-specs', '--mig-strategy', 'none'],
+      { 'pass-device-specs': true, 'mig-strategy': 'none' },
+    ],
+    [['--pass-device-specs=false'], { 'pass-device-specs': 'false' }],
+    [['-driver-root=/x'], { 'driver-root': '/x' }],
+    [['--driver-root=/x', '--nvidia-driver-root=/y'], { 'nvidia-driver-root': '/y' }],
+    [
+      ['--device-list-strategy', 'a,b', '--device-list-strategy', 'c'],
+      { 'device-list-strategy': ['a,b', 'c'] },
+    ],
+    [['--http-address='], { 'http-address': '' }],
+  ];
+  test.each(cases)('%j', async (args, flags) => {
+    expect(await optionsOf(...args)).toEqual({ kind: 'flags', flags });
+  });
+
+  test('unknown options and words are wrong use', async () => {
+    expect(await optionsOf('--bogus')).toEqual({ kind: 'exit', code: 2 });
+    expect(await optionsOf('word')).toEqual({ kind: 'exit', code: 2 });
+  });
+
+  test('the help lists every option with its variable and default', async () => {
+    const { terminal, close } = fakeTerminal();
+    expect(await parseAgentOptions(['--help'], terminal)).toEqual({ kind: 'exit', code: 0 });
+    await expect((await close()).stdout).toMatchFileSnapshot('../golden/config-agent-help.txt');
+  });
+});

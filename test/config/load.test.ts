@@ -1,0 +1,188 @@
+import { describe, expect, test } from 'vitest';
+import type { ConfigSources } from '../../src/config/load.ts';
+import { describeOrigin } from '../../src/config/problem.ts';
+import type { SettingKey } from '../../src/config/settings.ts';
+import { loadGood, problemsOf, type Given } from './loading.ts';
+
+test('without anything given, every default is filled in and frozen', async () => {
+  const { config, origins, notes } = await loadGood({});
+  expect(config.flags.plugin).toEqual({
+    passDeviceSpecs: false,
+    deviceListStrategy: ['envvar'],
+    deviceIDStrategy: 'uuid',
+    cdiAnnotationPrefix: 'cdi.k8s.io/',
+    nvidiaCTKPath: '/usr/bin/nvidia-ctk',
+    containerDriverRoot: '/driver-root',
+    sharedDevicesAllocationPolicy: 'distributed',
+  });
+  expect(config.flags.agent).toEqual({
+    kubeletSocket: '/var/lib/kubelet/device-plugins/kubelet.sock',
+    scenario: null,
+    nvmlLibrary: null,
+    nvidiaSmi: null,
+    podResourcesSocket: '/var/lib/kubelet/pod-resources/kubelet.sock',
+    stateDir: '/var/lib/slicewise',
+    cdiRoot: '/var/run/cdi',
+    sysfsRoot: '/sys',
+    procfsRoot: '/proc',
+    httpAddress: { host: null, port: 9400 },
+    logLevel: 'info',
+    rescanIntervalMs: 4000,
+  });
+  expect(config).toMatchObject({ version: 'v1', imex: { channelIDs: [], required: false } });
+  expect(Object.isFrozen(config.flags.plugin.deviceListStrategy)).toBe(true);
+  expect([...origins.values()].every(({ kind }) => kind === 'default')).toBe(true);
+  expect(notes).toEqual([]);
+});
+
+describe('precedence, for each setting by itself', () => {
+  const file = 'flags:\n  plugin:\n    deviceIDStrategy: index\n';
+  const key: SettingKey = 'flags.plugin.deviceIDStrategy';
+  const cases: readonly (Given & {
+    readonly name: string;
+    readonly value: string;
+    readonly origin: string;
+  })[] = [
+    { name: 'default', value: 'uuid', origin: 'default' },
+    { name: 'file over default', file, value: 'index', origin: 'c.yaml:3:23' },
+    {
+      name: 'env over file',
+      file,
+      env: { DEVICE_ID_STRATEGY: 'uuid' },
+      value: 'uuid',
+      origin: 'env DEVICE_ID_STRATEGY',
+    },
+    {
+      name: 'flag over env and file',
+      file,
+      env: { DEVICE_ID_STRATEGY: 'uuid' },
+      flags: { 'device-id-strategy': 'index' },
+      value: 'index',
+      origin: 'flag --device-id-strategy',
+    },
+    {
+      name: 'an empty variable is not set',
+      file,
+      env: { DEVICE_ID_STRATEGY: '' },
+      value: 'index',
+      origin: 'c.yaml:3:23',
+    },
+    {
+      name: 'another setting in the file stays',
+      file,
+      flags: { 'pass-device-specs': true },
+      value: 'index',
+      origin: 'c.yaml:3:23',
+    },
+  ];
+  test.each(cases)('$name', async ({ value, origin, ...given }) => {
+    const { config, origins } = await loadGood(given);
+    expect(config.flags.plugin.deviceIDStrategy).toBe(value);
+    expect(describeOrigin(origins.get(key)!)).toBe(origin);
+  });
+
+  test('a value of the file that a flag overrides may ask for a feature of later', async () => {
+    const { config } = await loadGood({
+      file: 'flags: {migStrategy: mixed}',
+      flags: { 'mig-strategy': 'none' },
+    });
+    expect(config.flags.migStrategy).toBe('none');
+  });
+
+  test('the dev root follows the driver root until it is given', async () => {
+    expect((await loadGood({ flags: { 'driver-root': '/run/nvidia' } })).config.flags.nvidiaDevRoot).toBe(
+      '/run/nvidia',
+    );
+    const both = await loadGood({ flags: { 'driver-root': '/run/nvidia', 'dev-root': '/' } });
+    expect(both.config.flags.nvidiaDevRoot).toBe('/');
+  });
+});
+
+describe('values as text', () => {
+  const cases: readonly [name: string, flags: ConfigSources['flags'], expected: unknown][] = [
+    ['a switch alone', { 'pass-device-specs': true }, { flags: { plugin: { passDeviceSpecs: true } } }],
+    ['a switch with a word', { 'gds-enabled': 'TRUE' }, { flags: { gdsEnabled: true } }],
+    ['a switch off', { 'fail-on-init-error': 'false' }, { flags: { failOnInitError: false } }],
+    [
+      'a list with commas, repeated',
+      { 'device-list-strategy': ['envvar, volume-mounts', 'envvar'] },
+      { flags: { plugin: { deviceListStrategy: ['envvar', 'volume-mounts'] } } },
+    ],
+    ['numbers', { 'imex-channel-ids': ['0'] }, { imex: { channelIDs: [0] } }],
+    ['HTTP off', { 'http-address': 'off' }, { flags: { agent: { httpAddress: null } } }],
+    ['HTTP port 0', { 'http-address': ':0' }, { flags: { agent: { httpAddress: { host: null, port: 0 } } } }],
+    [
+      'HTTP host',
+      { 'http-address': 'localhost:80' },
+      { flags: { agent: { httpAddress: { host: 'localhost', port: 80 } } } },
+    ],
+    [
+      'HTTP IPv6',
+      { 'http-address': '[::1]:80' },
+      { flags: { agent: { httpAddress: { host: '::1', port: 80 } } } },
+    ],
+    ['a duration', { 'rescan-interval': '1.5s' }, { flags: { agent: { rescanIntervalMs: 1500 } } }],
+  ];
+  test.each(cases)('%s', async (_name, flags, expected) => {
+    expect((await loadGood({ flags })).config).toMatchObject(expected as object);
+  });
+
+  test('off in the file, also as Helm writes it', async () => {
+    for (const word of ['off', '"off"', 'false']) {
+      const { config } = await loadGood({ file: `flags: {agent: {httpAddress: ${word}}}` });
+      expect(config.flags.agent.httpAddress).toBeNull();
+    }
+  });
+});
+
+describe('accepted in the file', () => {
+  const cases: readonly [name: string, file: string][] = [
+    ['nothing', ''],
+    ['a comment', '# nothing\n'],
+    ['no version', 'flags: {}'],
+    ['an empty version', 'version: ""'],
+    ['keys without a value', 'flags:\n  plugin:\n  migStrategy:\nmemory:\n'],
+    [
+      'what asks for no feature',
+      'flags: {migStrategy: none}\nmemory: {enabled: false}\nsharing: {}\nexclude: []\n',
+    ],
+    ['the default resource', "resources: {gpus: [{pattern: '*', name: nvidia.com/gpu}]}"],
+    ['a resource without its domain', "resources: {gpus: [{pattern: '*', name: gpu}]}"],
+    ['JSON', '{"version": "v1", "flags": {"plugin": {"deviceListStrategy": "envvar"}}}'],
+    ['merge keys', 'flags:\n  plugin: &p {passDeviceSpecs: false}\n  <<: {gdsEnabled: false}\n'],
+    ['where MPS would be', 'flags: {mpsRoot: /run/nvidia/mps}'],
+  ];
+  test.each(cases)('%s', async (_name, file) => {
+    const { config } = await loadGood({ file });
+    const { flags, ...rest } = config;
+    const defaults = (await loadGood({})).config;
+    expect({ ...rest, flags: { ...flags, mpsRoot: '' } }).toEqual(defaults);
+  });
+});
+
+describe('room for sockets', () => {
+  // <folder>/slicewise-gpu-xxxxxxxx.sock: 28 bytes after the folder.
+  const folderOf = (bytes: number): string => `/${'d'.repeat(bytes - 1)}`;
+
+  test('the longest folder that fits, and one byte more', async () => {
+    expect(await problemsOf({ flags: { 'kubelet-socket': `${folderOf(79)}/kubelet.sock` } })).toEqual([]);
+    const problems = await problemsOf({ flags: { 'kubelet-socket': `${folderOf(80)}/kubelet.sock` } });
+    expect(problems[1]).toMatch(/would be 1 byte longer than the 107 that a unix socket may have/);
+  });
+
+  test("the kubelet's own name may be the longer one", async () => {
+    const problems = await problemsOf({ flags: { 'kubelet-socket': `/${'k'.repeat(110)}` } });
+    expect(problems[1]).toContain('the path is 4 bytes longer');
+  });
+});
+
+test('notes tell what is taken and acts otherwise', async () => {
+  const { notes } = await loadGood({
+    flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true, scenario: 'a100x8' },
+  });
+  expect(notes.map((note) => note.split(' ').slice(0, 3).join(' '))).toEqual([
+    'flags.plugin.deviceIDStrategy index cannot',
+    'flags.failOnInitError true does',
+    'flags.agent.scenario has no',
+  ]);
+});
