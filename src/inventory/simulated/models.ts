@@ -23,7 +23,7 @@ const a100With40: Readonly<Record<string, MigProfile>> = {
   '2g.10gb': { computeSlices: 2, memorySlices: 2, memoryMiB: 9984 },
   '3g.20gb': { computeSlices: 3, memorySlices: 4, memoryMiB: 20096 },
   '4g.20gb': { computeSlices: 4, memorySlices: 4, memoryMiB: 20096 },
-  '7g.40gb': { computeSlices: 7, memorySlices: 8, memoryMiB: 40448 },
+  '7g.40gb': { computeSlices: 7, memorySlices: 8, memoryMiB: 40192 },
 };
 
 const a100With80: Readonly<Record<string, MigProfile>> = {
