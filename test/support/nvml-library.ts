@@ -32,4 +32,11 @@ export async function inventoryOracle(): Promise<Found> {
   return compileAgainstHeader('ask', [join(folder, 'oracle/ask.c')], []);
 }
 
+/** How a test starts this program as the helper process of the driver. */
+export const thisProgram = {
+  executable: process.execPath,
+  script: join(import.meta.dirname, '../../src/main.ts'),
+  options: [],
+} as const;
+
 const folder = join(import.meta.dirname, 'nvml-stand-in');

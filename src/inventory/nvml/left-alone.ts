@@ -3,41 +3,41 @@
  * others from being read. Indexes are the driver's.
  */
 export class LeftAlone {
-  readonly #records = new Map<number, Trouble>();
+  readonly #pauses = new Map<number, Pause>();
+  /** The GPU of the last crash, if nothing went well since. */
+  #lastCrash: number | null = null;
 
   /**
    * A hang costs a deadline each time, so the GPU is left alone at once; a crash may be anyone's, so only the second in a
-   * row with the same GPU counts.
+   * row with the same GPU counts. Each pause in a row is twice as long as the last.
    * @returns milliseconds for which the GPU is now left alone, or null
    */
   blame(index: number, kind: 'hang' | 'crash', reason: string, nowMs: number): number | null {
-    const { crashes, turns } = this.#records.get(index) ?? { crashes: 0, turns: 0 };
-    if (kind === 'crash' && crashes === 0 && turns === 0) {
-      this.#records.clear();
-      this.#records.set(index, { crashes: 1, turns: 0, untilMs: nowMs, reason });
-      return null;
-    }
+    const before = this.#pauses.get(index);
+    const firstCrash = kind === 'crash' && this.#lastCrash !== index && before === undefined;
+    if (kind === 'crash') this.#lastCrash = index;
+    if (firstCrash) return null;
+    const turns = before?.turns ?? 0;
     const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** turns);
-    this.#records.set(index, { crashes, turns: turns + 1, untilMs: nowMs + pauseMs, reason });
+    this.#pauses.set(index, { turns: turns + 1, untilMs: nowMs + pauseMs, reason });
     return pauseMs;
   }
 
   /** The GPUs to leave alone now, with the reason. */
   at(nowMs: number): Readonly<Record<number, string>> {
-    const current = [...this.#records].filter(([, trouble]) => trouble.untilMs > nowMs);
+    const current = [...this.#pauses].filter(([, pause]) => pause.untilMs > nowMs);
     return Object.fromEntries(current.map(([index, { reason }]) => [index, reason]));
   }
 
   /** A snapshot went well: what was touched in it is forgiven. */
   forgive(untouched: Readonly<Record<number, string>>): void {
-    for (const index of this.#records.keys()) if (!(index in untouched)) this.#records.delete(index);
+    this.#lastCrash = null;
+    for (const index of this.#pauses.keys()) if (!(index in untouched)) this.#pauses.delete(index);
   }
 }
 
-interface Trouble {
-  /** Crashes that have not led to a pause yet. */
-  readonly crashes: number;
-  /** Pauses so far. */
+interface Pause {
+  /** Pauses of this GPU in a row. */
   readonly turns: number;
   readonly untilMs: number;
   readonly reason: string;

@@ -7,7 +7,6 @@ import type { Snapshot } from '../gpu.ts';
 import type { HostAnswer, HostEnd, HostProcess } from './host-process.ts';
 import { LeftAlone } from './left-alone.ts';
 import type { HostRequest, HostStep } from './protocol.ts';
-import { recognise } from './recognise.ts';
 import { deadlineMs, describeEnd, describeHang, gpuOf, isCrash, type NvmlDeadlines } from './trouble.ts';
 
 export interface SupervisorDeps {
@@ -29,6 +28,7 @@ export class Supervisor implements AsyncDisposable {
   /** Settles when the last helper is gone or given up. */
   #retired: Promise<void> = Promise.resolve();
   #call: Call | null = null;
+  /** To name a GPU that hung, crashed or fell silent. */
   #lastSnapshot: Snapshot | null = null;
   #losses = 0;
   #notBeforeMs = -Infinity;
@@ -53,8 +53,8 @@ export class Supervisor implements AsyncDisposable {
       throw new DriverError('driver-failed', 'The NVML helper process gave an empty answer.');
     this.#losses = 0;
     this.#leftAlone.forgive(leaveOut);
-    this.#lastSnapshot = recognise(this.#lastSnapshot, fresh);
-    return this.#lastSnapshot;
+    this.#lastSnapshot = fresh;
+    return fresh;
   }
 
   /** Kills the helper, also in the middle of a call, and never waits for one that does not die. */

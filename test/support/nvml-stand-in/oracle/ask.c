@@ -53,8 +53,8 @@ int main(int argc, char **argv)
 
     if (argc != 2 || !(library = dlopen(argv[1], RTLD_LAZY)) || !ASK(nvmlInit_v2)) return 1;
     if (!ASK(nvmlDeviceGetCount_v2, &count)) return 1;
-    ASK(nvmlSystemGetDriverVersion, version, sizeof version);
-    ASK(nvmlSystemGetCudaDriverVersion_v2, &cuda);
+    if (!ASK(nvmlSystemGetDriverVersion, version, sizeof version)) strcpy(version, "-");
+    if (!ASK(nvmlSystemGetCudaDriverVersion_v2, &cuda)) cuda = 0;
     printf("%u\t%s\t%d\n", count, version, cuda);
     for (unsigned int i = 0; i < count; i++) print_gpu(i);
     return 0;

@@ -1,0 +1,183 @@
+import { describe, expect, test } from 'vitest';
+import type { Snapshot } from '../../../src/inventory/gpu.ts';
+import type { HostAnswer, HostEnd, HostProcess } from '../../../src/inventory/nvml/host-process.ts';
+import type { HostRequest, HostStep } from '../../../src/inventory/nvml/protocol.ts';
+import { Supervisor } from '../../../src/inventory/nvml/supervisor.ts';
+import type { Clock } from '../../../src/lib/clock.ts';
+import { silentLog } from '../../../src/lib/log.ts';
+
+const minute = 60_000;
+const deadlines = { initMs: 120_000, firstTouchMs: 60_000, callMs: 10_000 };
+const empty: Snapshot = { driver: 'nvml', driverVersion: null, cudaVersion: null, gpus: [], unreadable: [] };
+const good: HostAnswer = { kind: 'answer', snapshot: empty };
+
+describe('a helper that cannot be killed', () => {
+  test('is given up, and no other is started for five minutes', async () => {
+    await using node = setUp([
+      { mortal: false, answers: [good, 'silence'] },
+      { mortal: true, answers: [good, good] },
+    ]);
+    await expect(node.supervisor.snapshot()).rejects.toMatchObject({
+      message: expect.stringContaining('10 s'),
+    });
+    expect(node.clock.now()).toBe(10_000);
+    for (const wait of [0, 4 * minute]) {
+      node.clock.advance(wait);
+      await expect(node.supervisor.snapshot()).rejects.toMatchObject({
+        code: 'driver-failed',
+        message: expect.stringContaining('stuck in a call to the NVIDIA kernel driver'),
+      });
+    }
+    expect(node.started()).toBe(1);
+    expect(node.released).toEqual([1]);
+    node.clock.advance(minute);
+    expect(await node.supervisor.snapshot()).toBe(empty);
+    expect(node.started()).toBe(2);
+  });
+
+  test('does not hold up disposing', async () => {
+    const node = setUp([{ mortal: false, answers: [good, 'silence'] }]);
+    const outcome = node.supervisor.snapshot().catch((thrown: unknown) => thrown);
+    node.clock.frozen = true;
+    await node.silent.promise;
+    node.clock.frozen = false;
+    await node.supervisor[Symbol.asyncDispose]();
+    expect(await outcome).toMatchObject({ name: 'AbortError' });
+    expect(node.released).toEqual([1]);
+  });
+});
+
+describe('restarts', () => {
+  test('come after a pause that grows, and starts anew after a good reading', async () => {
+    const crash = { mortal: true, answers: [good, 'crash'] as const };
+    await using node = setUp([crash, crash, crash, { mortal: true, answers: [good, good, 'crash'] }, crash]);
+    const starts: number[] = [];
+    const outcomes: string[] = [];
+    for (let reading = 0; reading < 6; reading += 1) {
+      outcomes.push(
+        await node.supervisor.snapshot().then(
+          () => 'good',
+          () => 'bad',
+        ),
+      );
+      starts.push(node.clock.now());
+    }
+    expect(outcomes).toEqual(['bad', 'bad', 'bad', 'good', 'bad', 'bad']);
+    const pauses = starts.slice(1).map((at, row) => at - (starts[row] ?? 0));
+    const bounds = [
+      [50, 100],
+      [100, 200],
+      [200, 400],
+      [0, 0],
+      [50, 100],
+    ];
+    expect(
+      pauses.every((pause, row) => pause >= (bounds[row]?.[0] ?? 0) && pause <= (bounds[row]?.[1] ?? 0)),
+    ).toBe(true);
+    expect(node.lost).toHaveLength(5);
+  });
+
+  test('every step moves the deadline: eight slow GPUs are not one hung driver', async () => {
+    const steps = Array.from({ length: 8 }, (_, gpu): HostStep => ({ at: 'gpu', gpu, first: true }));
+    await using node = setUp([{ mortal: true, answers: [good, { steps, everyMs: 50_000, last: good }] }]);
+    expect(await node.supervisor.snapshot()).toBe(empty);
+    expect(node.clock.now()).toBe(8 * 50_000);
+  });
+});
+
+type Answer =
+  HostAnswer | 'silence' | 'crash' | { steps: readonly HostStep[]; everyMs: number; last: HostAnswer };
+interface Script {
+  /** Whether it dies when it is killed. */
+  readonly mortal: boolean;
+  readonly answers: readonly Answer[];
+}
+
+/** Hosts that follow a script, and a clock that jumps to the next sleeper when everyone sleeps. */
+function setUp(scripts: readonly Script[]) {
+  const clock = new JumpingClock();
+  const released: number[] = [];
+  const lost: string[] = [];
+  let started = 0;
+  const silent = Promise.withResolvers<void>();
+  const startHost = (): HostProcess => {
+    const pid = (started += 1);
+    const script = scripts[pid - 1] ?? { mortal: true, answers: [] };
+    const end = Promise.withResolvers<HostEnd>();
+    let turn = 0;
+    return {
+      pid,
+      ended: end.promise,
+      async ask(_request: HostRequest, onStep) {
+        const answer = script.answers[turn] ?? 'silence';
+        turn += 1;
+        if (answer === 'crash') end.resolve({ exitCode: null, signal: 'SIGSEGV', startError: null });
+        if (answer === 'silence') silent.resolve();
+        if (answer === 'crash' || answer === 'silence') return await new Promise<never>(() => {});
+        if (!('steps' in answer)) return answer;
+        for (const step of answer.steps) {
+          onStep(step);
+          await clock.sleep(answer.everyMs);
+        }
+        return answer.last;
+      },
+      kill: () => {
+        if (script.mortal) end.resolve({ exitCode: null, signal: 'SIGKILL', startError: null });
+      },
+      release: () => void released.push(pid),
+    };
+  };
+  const supervisor = new Supervisor({
+    log: silentLog(),
+    clock,
+    deadlines,
+    startHost,
+    onLost: (reason) => void lost.push(reason),
+  });
+  return {
+    supervisor,
+    clock,
+    released,
+    lost,
+    started: () => started,
+    silent,
+    [Symbol.asyncDispose]: () => supervisor[Symbol.asyncDispose](),
+  };
+}
+
+class JumpingClock implements Clock {
+  frozen = false;
+  #now = 0;
+  readonly #sleepers = new Set<{ atMs: number; wake: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  advance(ms: number): void {
+    this.#now += ms;
+  }
+
+  sleep(ms: number, signal?: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const sleeper = { atMs: this.#now + ms, wake: resolve };
+    this.#sleepers.add(sleeper);
+    const abort = (): void => {
+      this.#sleepers.delete(sleeper);
+      reject(new DOMException('The wait was aborted', 'AbortError'));
+    };
+    if (signal?.aborted === true) abort();
+    else signal?.addEventListener('abort', abort, { once: true });
+    setImmediate(() => this.#jump());
+    return promise;
+  }
+
+  #jump(): void {
+    if (this.frozen) return;
+    const [next] = [...this.#sleepers].sort((a, b) => a.atMs - b.atMs);
+    if (next === undefined) return;
+    this.#sleepers.delete(next);
+    this.#now = Math.max(this.#now, next.atMs);
+    next.wake();
+  }
+}
