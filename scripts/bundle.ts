@@ -4,9 +4,9 @@ import { dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
-/** Builds `dist/slicewise.mjs`: the whole program in one file, with koffi beside it. `node scripts/bundle.ts [FILE]` */
+/** Builds `dist/slicewise.cjs`: the whole program in one file, with koffi beside it. `node scripts/bundle.ts [FILE]` */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const outfile = resolve(process.argv[2] ?? `${root}/dist/slicewise.mjs`);
+const outfile = resolve(process.argv[2] ?? `${root}/dist/slicewise.cjs`);
 
 /** Replaces the module that reads proto/ by one that carries the parsed contracts. */
 const embedContracts: Plugin = {
@@ -23,10 +23,35 @@ const embedContracts: Plugin = {
         loader: 'ts',
         resolveDir: `${root}/src/kubelet`,
         contents: `
-          import { fromJSON } from '@grpc/proto-loader';
+          import protobuf from 'protobufjs/light.js';
           const contracts: any = ${JSON.stringify(contracts)};
+          const conversion = { longs: Number, defaults: true };
+          const message = (type: any) => ({
+            serialize: (value: object) => type.encode(type.fromObject(value)).finish(),
+            deserialize: (bytes: Uint8Array) => type.toObject(type.decode(bytes), conversion),
+          });
           export function loadContract(name: string) {
-            return fromJSON(contracts[name], { keepCase: true, longs: Number, defaults: true });
+            const root = protobuf.Root.fromJSON(contracts[name]);
+            const [space] = root.nestedArray as any[];
+            return Object.fromEntries(space.nestedArray.map((each: any) => [
+              space.name + '.' + each.name,
+              each instanceof protobuf.Service ? service(space, each) : message(each),
+            ]));
+          }
+          function service(space: any, { name, methods }: any) {
+            return Object.fromEntries(Object.values(methods).map((method: any) => {
+              const request = message(space.lookupType(method.requestType));
+              const response = message(space.lookupType(method.responseType));
+              return [method.name, {
+                path: '/' + space.name + '.' + name + '/' + method.name,
+                requestStream: !!method.requestStream,
+                responseStream: !!method.responseStream,
+                requestSerialize: request.serialize,
+                requestDeserialize: request.deserialize,
+                responseSerialize: response.serialize,
+                responseDeserialize: response.deserialize,
+              }];
+            }));
           }`,
       };
     });
@@ -39,14 +64,11 @@ await build({
   outfile,
   bundle: true,
   platform: 'node',
-  format: 'esm',
+  format: 'cjs',
   target: 'node24',
   minify: true,
   keepNames: true,
   external: ['koffi'],
   plugins: [embedContracts],
-  banner: {
-    js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);",
-  },
   logLevel: 'warning',
 });

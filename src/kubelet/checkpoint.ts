@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { OperatorError, systemErrorCode } from '../lib/errors.ts';
 
 /** Device ids that the kubelet has booked for one container, from its own records. */
