@@ -36,6 +36,8 @@ export class CheckpointFile {
   readonly #folder: string;
   readonly #deps: { readonly clock: Clock; readonly faults: KubeletFaults; readonly events: EventLog };
 
+  #last: Promise<void> = Promise.resolve();
+
   constructor(folder: string, deps: { clock: Clock; faults: KubeletFaults; events: EventLog }) {
     this.#folder = folder;
     this.#deps = deps;
@@ -43,13 +45,30 @@ export class CheckpointFile {
 
   /**
    * Replaces the file as the kubelet does: a temporary file in the same folder, synced, then renamed. The content is
-   * fixed before the first wait; two writes can overtake each other. Nothing is written once the signal has aborted.
+   * fixed at once. Writes land in their order, so that a slow disk makes no test flicker; only a write delayed by a
+   * fault can be overtaken. Nothing is written once the signal has aborted.
    */
   async write(content: CheckpointContent, signal: AbortSignal): Promise<void> {
     const text = encodeCheckpoint(content);
-    const { clock, events, faults } = this.#deps;
-    const delayMs = faults.checkpointDelaysMs.shift() ?? 0;
-    if (delayMs > 0) await clock.sleep(delayMs, signal);
+    const delayMs = this.#deps.faults.checkpointDelaysMs.shift() ?? 0;
+    const written = delayMs > 0 ? this.#deps.clock.sleep(delayMs, signal) : this.#last;
+    const result = written.then(() => this.#replace(text, signal));
+    if (delayMs === 0) this.#last = result.catch(() => undefined);
+    await result;
+    this.#deps.events.add({ kind: 'checkpoint-written', entries: content.entries.length });
+  }
+
+  /** The file's content; throws when it is missing or cannot be read. */
+  async read(): Promise<CheckpointContent> {
+    return decodeCheckpoint(await readFile(join(this.#folder, checkpointName), 'utf8'));
+  }
+
+  /** Resolves when no write is under way. */
+  settled(): Promise<void> {
+    return this.#last;
+  }
+
+  async #replace(text: string, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     await mkdir(this.#folder, { recursive: true });
     const temporary = join(this.#folder, `.${String(Math.floor(Math.random() * 1e10))}`);
@@ -62,12 +81,6 @@ export class CheckpointFile {
       throw error;
     }
     await rename(temporary, join(this.#folder, checkpointName));
-    events.add({ kind: 'checkpoint-written', entries: content.entries.length });
-  }
-
-  /** The file's content; throws when it is missing or cannot be read. */
-  async read(): Promise<CheckpointContent> {
-    return decodeCheckpoint(await readFile(join(this.#folder, checkpointName), 'utf8'));
   }
 }
 

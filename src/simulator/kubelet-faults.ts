@@ -5,8 +5,8 @@ export class KubeletFaults {
   /** With `never`, a Register call stays open for ever and nothing is dialled. */
   answerRegister: 'normally' | 'never' = 'normally';
   /**
-   * Delays of the next checkpoint writes, first in first out: a write holds its content and waits, so that a later
-   * one can overtake it, as the real kubelet's can (it takes the content under its lock and writes outside it).
+   * Delays of the next checkpoint writes, first in first out (0: none): a write holds its content and waits, and later
+   * ones overtake it, as can happen in the real kubelet, which takes the content under its lock and writes outside it.
    */
   readonly checkpointDelaysMs: number[] = [];
   #refusal = { count: 0, text: '' };

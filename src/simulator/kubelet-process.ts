@@ -44,6 +44,7 @@ export class KubeletProcess implements AsyncDisposable {
   readonly registry: PluginRegistry;
   readonly admission: Admission;
   readonly #node: NodeState;
+  readonly #checkpoint: CheckpointFile;
   readonly #servers: readonly [registration: Server, podResources: Server];
   readonly #ended = new AbortController();
   #startedAt = 0;
@@ -52,6 +53,7 @@ export class KubeletProcess implements AsyncDisposable {
     const { paths, clock, log, habits, random, events, faults, pods, violations, onCrash } = node;
     const { signal } = this.#ended;
     const checkpoint = new CheckpointFile(paths.devicePluginFolder, { clock, faults, events });
+    this.#checkpoint = checkpoint;
     const isActive = (uid: string): boolean => pods.isActive(uid);
     this.#node = node;
     const around = { clock, log, habits, random, events, violations, signal };
@@ -97,6 +99,7 @@ export class KubeletProcess implements AsyncDisposable {
     for (const server of this.#servers) server.forceShutdown();
     await this.registry[Symbol.asyncDispose]();
     await this.admission.settled();
+    await this.#checkpoint.settled();
   }
 
   /** After a restart none for a while, then a part, then all of the active pods. */

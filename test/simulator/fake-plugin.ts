@@ -145,6 +145,7 @@ export async function startPlugin(
   await plugin.listen();
   await plugin.register();
   await kubelet.waitForEvent('list', { from, where: (event) => event.endpoint === plugin.endpoint });
+  await kubelet.waitForEvent('checkpoint-written', { from });
   return plugin;
 }
 
