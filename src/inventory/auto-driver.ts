@@ -119,7 +119,7 @@ class AutoDriver implements Driver {
 function describeFailures(failures: readonly { name: string; error: unknown }[]): DriverError {
   const reasons = failures.map(({ name, error }) => `${name}: ${describeError(error)}`);
   const code = failures.every(({ error }) => saysNoDriver(error)) ? 'no-driver' : 'driver-failed';
-  return new DriverError(code, `No way to the GPUs answers. ${reasons.join('; ')}`);
+  return new DriverError(code, `No way to the GPUs answers.\n${reasons.join('\n')}`);
 }
 
 function saysNoDriver(error: unknown): boolean {

@@ -2,8 +2,9 @@ import type { Gpu, Snapshot, UnreadableGpu } from './gpu.ts';
 
 /**
  * Gives a GPU that fell off the bus its identity back: an `unreadable` entry at the place of a GPU that was known and is
- * now missing becomes that GPU again, with the entry's error and index. The place is the PCI address; the index counts
- * only where one of the two has no address. Nothing else changes.
+ * now missing becomes that GPU again, with the entry's error and index. The place is the PCI address. Where one of the two
+ * has no address it is the index, as long as indexes have not shifted: as many GPUs are counted as before, and each one that
+ * answers is where it was. Nothing else changes.
  * @param previous the last result of this function, or null at the start
  */
 export function rememberLost(previous: Snapshot | null, current: Snapshot): Snapshot {
@@ -11,7 +12,7 @@ export function rememberLost(previous: Snapshot | null, current: Snapshot): Snap
   const answering = new Set(current.gpus.map(({ uuid }) => uuid));
   const missing = previous.gpus.filter(({ uuid }) => !answering.has(uuid));
   const found = new Map<UnreadableGpu, Gpu>();
-  for (const isPlaceOf of [hasAddressOf, hasIndexOf]) {
+  for (const isPlaceOf of haveShifted(previous, current) ? [hasAddressOf] : [hasAddressOf, hasIndexOf]) {
     for (const entry of current.unreadable) {
       if (found.has(entry)) continue;
       const taken = new Set(found.values());
@@ -25,6 +26,15 @@ export function rememberLost(previous: Snapshot | null, current: Snapshot): Snap
     gpus: [...current.gpus, ...lost].toSorted((left, right) => left.index - right.index),
     unreadable: current.unreadable.filter((entry) => !found.has(entry)),
   };
+}
+
+function haveShifted(previous: Snapshot, current: Snapshot): boolean {
+  const count = ({ gpus, unreadable }: Snapshot): number => gpus.length + unreadable.length;
+  const indexes = new Map(previous.gpus.map(({ uuid, index }) => [uuid, index]));
+  return (
+    count(previous) !== count(current) ||
+    current.gpus.some(({ uuid, index }) => (indexes.get(uuid) ?? index) !== index)
+  );
 }
 
 function hasAddressOf(entry: UnreadableGpu, gpu: Gpu): boolean {

@@ -77,6 +77,16 @@ describe('the place', () => {
   });
 });
 
+describe('an index says nothing once indexes have shifted', () => {
+  test.each([
+    ['another GPU is gone', [gpu(1, 0), gpu(2, 1), gpu(3, 2)], [gpu(1, 0)], unreadable(3, 1, null)],
+    ['another GPU moved', [gpu(1, 0), gpu(2, 1), gpu(3, 2)], [gpu(3, 0), gpu(4, 2)], unreadable(1, 1, null)],
+  ])('%s', (_what, before, after, entry) => {
+    const current = snapshot(after, [entry]);
+    expect(rememberLost(snapshot(before), current)).toEqual(current);
+  });
+});
+
 test('a GPU that answers is never taken for the lost one', () => {
   const current = snapshot([gpu(2, 0)], [unreadable(2, 1)]);
   expect(rememberLost(snapshot([gpu(2, 1)]), current)).toEqual(current);

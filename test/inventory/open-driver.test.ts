@@ -1,6 +1,7 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { chooseDriver } from '../../src/inventory/auto-driver.ts';
@@ -11,6 +12,8 @@ import { systemClock } from '../../src/lib/clock.ts';
 import { Latest } from '../../src/lib/latest.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { writeProgram, writeReplayProgram } from '../support/smi-replay.ts';
+
+const mainScript = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 
 /** A driver that does as it is told. */
 class ToldDriver implements Driver {
@@ -92,7 +95,7 @@ describe('auto', () => {
     await expect(driver.snapshot()).rejects.toMatchObject({
       name: 'DriverError',
       code: 'no-driver',
-      message: 'No way to the GPUs answers. nvml: it is absent; smi: it is absent',
+      message: 'No way to the GPUs answers.\nnvml: it is absent\nsmi: it is absent',
     });
     smi.answer = failing();
     expect(await ask()).toBe('driver-failed');
@@ -167,7 +170,7 @@ describe('openDriver', () => {
   });
 
   function open(options: Partial<DriverOptions>): Driver {
-    const self = { executable: process.execPath, script: join(folder, 'no-main.ts'), options: [] };
+    const self = { executable: process.execPath, script: mainScript, options: [] };
     const paths = {
       driverRoot: folder,
       containerDriverRoot: join(folder, 'ctr'),
@@ -209,7 +212,7 @@ describe('openDriver', () => {
       nvidiaSmi: join(folder, 'nvidia-smi'),
     });
     await expect(driver.snapshot()).rejects.toThrow(
-      /^No way to the GPUs answers\. nvml: .*; smi: nvidia-smi is nowhere/s,
+      /^No way to the GPUs answers\.\nnvml: .*\nsmi: nvidia-smi is nowhere/s,
     );
     await writeReplayProgram(folder, 'rtx-2080-super');
     expect(await driver.snapshot()).toMatchObject({ driver: 'smi', gpus: [{ architecture: 'turing' }] });
