@@ -1,6 +1,5 @@
 import { build, type Plugin } from 'esbuild';
-import { mkdirSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
@@ -8,57 +7,24 @@ import protobuf from 'protobufjs';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const outfile = resolve(process.argv[2] ?? `${root}/dist/slicewise.cjs`);
 
-/** Replaces the module that reads proto/ by one that carries the parsed contracts. */
+const contracts = Object.fromEntries(
+  ['deviceplugin', 'podresources'].map((name) => {
+    const contract = new protobuf.Root().loadSync(`${root}/proto/${name}.proto`, { keepCase: true });
+    return [name, contract.toJSON()];
+  }),
+);
+
+/** The contracts come along parsed instead of being read from `proto/`. */
 const embedContracts: Plugin = {
   name: 'embed-contracts',
   setup(builder) {
-    builder.onLoad({ filter: /src\/kubelet\/proto-files\.ts$/ }, () => {
-      const contracts = Object.fromEntries(
-        ['deviceplugin', 'podresources'].map((name) => {
-          const contract = new protobuf.Root().loadSync(`${root}/proto/${name}.proto`, { keepCase: true });
-          return [name, contract.toJSON()];
-        }),
-      );
-      return {
-        loader: 'ts',
-        resolveDir: `${root}/src/kubelet`,
-        contents: `
-          import protobuf from 'protobufjs/light.js';
-          const contracts: any = ${JSON.stringify(contracts)};
-          const conversion = { longs: Number, defaults: true };
-          const message = (type: any) => ({
-            serialize: (value: object) => type.encode(type.fromObject(value)).finish(),
-            deserialize: (bytes: Uint8Array) => type.toObject(type.decode(bytes), conversion),
-          });
-          export function loadContract(name: string) {
-            const root = protobuf.Root.fromJSON(contracts[name]);
-            const [space] = root.nestedArray as any[];
-            return Object.fromEntries(space.nestedArray.map((each: any) => [
-              space.name + '.' + each.name,
-              each instanceof protobuf.Service ? service(space, each) : message(each),
-            ]));
-          }
-          function service(space: any, { name, methods }: any) {
-            return Object.fromEntries(Object.values(methods).map((method: any) => {
-              const request = message(space.lookupType(method.requestType));
-              const response = message(space.lookupType(method.responseType));
-              return [method.name, {
-                path: '/' + space.name + '.' + name + '/' + method.name,
-                requestStream: !!method.requestStream,
-                responseStream: !!method.responseStream,
-                requestSerialize: request.serialize,
-                requestDeserialize: request.deserialize,
-                responseSerialize: response.serialize,
-                responseDeserialize: response.deserialize,
-              }];
-            }));
-          }`,
-      };
-    });
+    builder.onResolve({ filter: /\/proto-files\.ts$/ }, () => ({
+      path: `${root}/scripts/embedded-contracts.ts`,
+    }));
   },
 };
 
-mkdirSync(dirname(outfile), { recursive: true });
+// CommonJS, because importing node:http as an ES module makes Node load its whole fetch client, a third of the start.
 await build({
   entryPoints: [`${root}/src/main.ts`],
   outfile,
@@ -69,6 +35,7 @@ await build({
   minify: true,
   keepNames: true,
   external: ['koffi'],
+  define: { parsedContracts: JSON.stringify(contracts) },
   plugins: [embedContracts],
   logLevel: 'warning',
 });
