@@ -1,6 +1,7 @@
 import { type DeviceNodes, readDeviceNodes } from '../inventory/device-nodes.ts';
 import { type Driver, DriverError } from '../inventory/driver.ts';
 import type { Snapshot } from '../inventory/gpu.ts';
+import { orAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, isAbort, toError } from '../lib/errors.ts';
 import { Latest } from '../lib/latest.ts';
@@ -60,7 +61,8 @@ export async function keepInventory(
   while (!signal.aborted) {
     const seen = wake.value;
     try {
-      const snapshot = await driver.snapshot();
+      // A call that hangs in the driver must not hold up the end; whoever opened the driver closes it.
+      const snapshot = await orAborted(driver.snapshot(), signal);
       const nodes = await readDeviceNodes(deps.devices.devRoot, deps.devices.imexChannelIds);
       if (state.value.failure !== null) log.info({ gpus: snapshot.gpus.length }, 'the driver answers again');
       state.set({ reading: { snapshot, nodes, readAtMs: clock.now() }, failure: null, noDriver: false });
