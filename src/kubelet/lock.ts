@@ -2,7 +2,7 @@ import koffi from 'koffi';
 import { closeSync, ftruncateSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
-import { OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 
 /** The right to serve on this node: at most one agent has it. Disposing gives it back. */
@@ -30,7 +30,7 @@ const exclusiveWithoutWaiting = 2 | 4;
 /**
  * Waits for the lock on a file in the kubelet's device-plugins folder; a kubelet that starts deletes only sockets there.
  * The descriptor is closed on exec, as Node opens every file, so no child keeps the lock.
- * A folder that is missing or not writable is waited for.
+ * A folder that is missing, not writable or none at all is waited for.
  * @param onWait called once, with the reason, when the lock cannot be had at once
  */
 export async function acquireServingLock(
@@ -44,7 +44,7 @@ export async function acquireServingLock(
   const sayOnce = (kind: LockWait['kind'], reason: string): void => {
     if (said === reason) return;
     said = reason;
-    deps.log.info({ lock: path }, reason);
+    deps.log[kind === 'folder' ? 'warn' : 'info']({ lock: path }, reason);
     deps.onWait({ kind, reason });
   };
   let descriptor: number | null = null;
@@ -101,8 +101,10 @@ function openLockFile(path: string): number | string {
       case 'EPERM':
       case 'EROFS':
         return `${path} cannot be written; the agent needs uid 0 and the folder mounted read-write`;
+      case 'ENOTDIR':
+        return `${path} cannot be made, because what should be its folder is a file`;
       default:
-        throw new OperatorError('lock-failed', `The lock file ${path} cannot be opened`, { cause: thrown });
+        return `${path} cannot be opened: ${describeError(thrown)}`;
     }
   }
 }
