@@ -58,6 +58,7 @@ export class NodeProbe {
       resources: node.offers.value.map(({ resource }) => ({
         name: resource,
         connected: node.state.isConnected(resource),
+        reason: node.state.whyUnregistered(resource),
       })),
       inventory: node.inventory.value,
       rescanIntervalMs: node.rescanIntervalMs,

@@ -9,9 +9,16 @@ export interface ReadinessFacts {
   readonly standingBy: boolean;
   /** What keeps the agent from serving; `null` while it holds the lock. */
   readonly waitingFor: string | null;
-  readonly resources: readonly { readonly name: ResourceName; readonly connected: boolean }[];
+  readonly resources: readonly ResourceFacts[];
   readonly inventory: InventoryState;
   readonly rescanIntervalMs: number;
+}
+
+interface ResourceFacts {
+  readonly name: ResourceName;
+  readonly connected: boolean;
+  /** Why it is, or was last, not registered; `null` when that is not known. */
+  readonly reason: string | null;
 }
 
 export interface Readiness {
@@ -63,5 +70,5 @@ function servingProblems(facts: ReadinessFacts): readonly string[] {
   if (facts.waitingFor !== null) return [facts.waitingFor];
   return facts.resources
     .filter(({ connected }) => !connected)
-    .map(({ name }) => `kubelet: ${name} is not registered`);
+    .map(({ name, reason }) => `kubelet: ${name} is not registered${reason === null ? '' : `: ${reason}`}`);
 }

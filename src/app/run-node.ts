@@ -44,6 +44,7 @@ export async function runNode(settings: NodeSettings, deps: RunNodeDeps, signal:
       state.connected(resource, connected);
       metrics.connected(resource, connected);
     },
+    unregistered: (resource, reason) => state.unregistered(resource, reason),
     rpc: (method, code, seconds) => metrics.rpc(method, code, seconds),
   };
   const leave = probe.enter({ inventory, offers, state, rescanIntervalMs: settings.rescanIntervalMs });

@@ -6,6 +6,7 @@ export class ServingState {
   #waiting: string | null = 'starting';
   #standingBy = false;
   readonly #connected = new Map<ResourceName, boolean>();
+  readonly #reasons = new Map<ResourceName, string>();
 
   /** What keeps the agent from serving, for example another agent; `null` while it serves. */
   get waitingFor(): string | null {
@@ -33,5 +34,14 @@ export class ServingState {
 
   isConnected(resource: ResourceName): boolean {
     return this.#connected.get(resource) === true;
+  }
+
+  unregistered(resource: ResourceName, reason: string): void {
+    this.#reasons.set(resource, reason);
+  }
+
+  /** Why the resource was last seen not registered; `null` before the first try has ended. */
+  whyUnregistered(resource: ResourceName): string | null {
+    return this.#reasons.get(resource) ?? null;
   }
 }

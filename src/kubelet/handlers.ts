@@ -29,11 +29,13 @@ export class Refusal extends Error {
   }
 }
 
-/** Hears what happens between the kubelet and the plugin, for metrics. */
+/** Hears what happens between the kubelet and the plugin, for metrics and probes. */
 export interface KubeletObserver {
   registration(resource: ResourceName, result: 'accepted' | 'refused'): void;
   /** The kubelet has begun or stopped to listen to the resource's list. */
   connected(resource: ResourceName, connected: boolean): void;
+  /** Why the resource is not registered now, for a person; told while it is tried again. */
+  unregistered(resource: ResourceName, reason: string): void;
   /** A call was answered; the list stream is not counted. */
   rpc(method: RpcMethod, code: StatusName, seconds: number): void;
 }

@@ -23,13 +23,15 @@ export async function keepRegistered(
   const paths = { folder: dirname(kubeletSocket), socket: kubeletSocket };
   let failures = 0;
   let said = '';
-  const sayOnce = (message: string, fields: object): void => {
-    if (said !== message) deps.log.warn({ resource: handlers.resource, ...fields }, message);
+  const sayOnce = (what: string, reason: string): void => {
+    const message = `${what}: ${reason}`;
+    if (said !== message) deps.log.warn({ resource: handlers.resource }, message);
     said = message;
+    deps.observer.unregistered(handlers.resource, reason);
   };
 
   while (!signal.aborted) {
-    if (kubelet.value === null) sayOnce(`waiting for a kubelet: there is no socket at ${kubeletSocket}`, {});
+    if (kubelet.value === null) sayOnce('waiting for a kubelet', `there is no socket at ${kubeletSocket}`);
     const current = await kubelet.until((identity) => identity !== null, signal).catch(() => null);
     if (current === null) return;
     const scope = new AbortController();
@@ -43,14 +45,14 @@ export async function keepRegistered(
       if (signal.aborted) return;
       failures = scope.signal.aborted ? 0 : 1;
       said = '';
-      sayOnce(`registration lost: ${scope.signal.aborted ? scope.signal.reason : reason}`, {});
+      sayOnce('registration lost', scope.signal.aborted ? String(scope.signal.reason) : reason);
     } catch (thrown) {
       if (signal.aborted) return;
       failures = scope.signal.aborted ? 0 : failures + 1;
       if (thrown instanceof OperatorError && thrown.code === 'kubelet-refused') {
         deps.observer.registration(handlers.resource, 'refused');
       }
-      if (!isAbort(thrown)) sayOnce(`not registered, trying on: ${describeError(thrown)}`, {});
+      if (!isAbort(thrown)) sayOnce('not registered, trying on', describeError(thrown));
     }
     if (failures > 0)
       await deps.clock.sleep(backoffMs(retryLimits, failures), sameKubelet).catch(() => undefined);
