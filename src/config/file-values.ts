@@ -17,9 +17,8 @@ const resourceNameText = 'a resource name such as nvidia.com/gpu, of at most 63 
  * A resource name; `nvidia.com/` is put before one without a domain. At most 63 characters in all, the part after the
  * slash a DNS-1123 subdomain (api/config/v1/resources.go of NVIDIA's plugin).
  */
-export const resourceName = z
-  .string({ error: resourceNameText })
-  .transform((given, context): ResourceName => {
+export const resourceName = () =>
+  z.string({ error: resourceNameText }).transform((given, context): ResourceName => {
     const name = given.includes('/') ? given : `nvidia.com/${given}`;
     const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
     const subdomain = `${label}(?:\\.${label})*`;
@@ -34,35 +33,35 @@ const referenceText =
   'a GPU index, a MIG index such as 0:1, GPU-<uuid>, MIG-<uuid> or MIG-GPU-<uuid>/<gpu instance>/<compute instance>';
 
 /** One GPU or MIG instance, by index or UUID (rule V5 of NVIDIA's file: api/config/v1/replicas.go). Always text. */
-export const deviceReference = z
-  .union(
-    [
-      z.int({ error: referenceText }).min(0, { error: referenceText }),
-      z.string().regex(new RegExp(`^(?:\\d+|\\d+:\\d+|(?:GPU|MIG)-${uuid}|MIG-GPU-${uuid}/\\d+/\\d+)$`), {
-        error: referenceText,
-      }),
-    ],
-    { error: referenceText },
-  )
-  .transform(String);
+export const deviceReference = () =>
+  z
+    .union(
+      [
+        z.int({ error: referenceText }).min(0, { error: referenceText }),
+        z.string().regex(new RegExp(`^(?:\\d+|\\d+:\\d+|(?:GPU|MIG)-${uuid}|MIG-GPU-${uuid}/\\d+/\\d+)$`), {
+          error: referenceText,
+        }),
+      ],
+      { error: referenceText },
+    )
+    .transform(String);
 
 const devicesText = 'all, a count above 0, or a list of GPU indexes, MIG indexes or UUIDs';
 
 /** The devices that a sharing entry is about. */
-export const deviceSelection = z.union(
-  [z.literal('all'), z.int().min(1, { error: devicesText }), z.array(deviceReference).min(1)],
-  {
+export const deviceSelection = () =>
+  z.union([z.literal('all'), z.int().min(1, { error: devicesText }), z.array(deviceReference()).min(1)], {
     error: devicesText,
-  },
-);
+  });
 
 const memoryText = 'an amount of memory in whole MiB or GiB, for example 512Mi or 4Gi';
 
 /** An amount of GPU memory as Kubernetes writes it, in MiB. */
-export const memoryMiB = z
-  .string({ error: memoryText })
-  .regex(/^(?:0|\d{1,9}(?:Mi|Gi))$/, { error: memoryText })
-  .transform((given) => Number.parseInt(given, 10) * (given.endsWith('Gi') ? 1024 : 1));
+export const memoryMiB = () =>
+  z
+    .string({ error: memoryText })
+    .regex(/^(?:0|\d{1,9}(?:Mi|Gi))$/, { error: memoryText })
+    .transform((given) => Number.parseInt(given, 10) * (given.endsWith('Gi') ? 1024 : 1));
 
 /** The text that `memoryMiB` reads back. */
 export function formatMemory(mebibytes: number): string {

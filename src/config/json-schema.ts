@@ -20,7 +20,7 @@ export function configJsonSchema(): JsonSchema {
 
 /** The JSON Schema of one setting's form in the file, with its description and default. */
 export function settingJsonSchema(key: string, setting: Setting<unknown>): JsonSchema {
-  const { $schema: _, ...schema } = z.toJSONSchema(setting.kind.schema, { io: 'input' });
+  const { $schema: _, ...schema } = z.toJSONSchema(setting.kind.schema(), { io: 'input' });
   const missing = describeMissing(setting);
   const preset = setting.kind.toFile(setting.default);
   return {

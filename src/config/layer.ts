@@ -28,7 +28,7 @@ export class LayerBuilder implements Layer {
    * @param locate where the part of the value at the given path was written
    */
   add(key: SettingKey, setting: Setting<unknown>, given: unknown, locate: (path: Path) => Origin): void {
-    const parsed = setting.kind.schema.safeParse(given, { error: expectedText });
+    const parsed = setting.kind.schema().safeParse(given, { error: expectedText });
     if (parsed.success) {
       this.values.set(key, { value: parsed.data, origin: locate([]) });
       return;

@@ -1,87 +1,37 @@
 import * as z from 'zod';
-import {
-  deviceReference,
-  deviceSelection,
-  formatMemory,
-  memoryMiB,
-  resourceName,
-  section,
-} from './file-values.ts';
+import { memoryOverrides, patterns, sharing, xidClasses } from './feature-schemas.ts';
+import { deviceReference, formatMemory, memoryMiB } from './file-values.ts';
 import { setting } from './setting.ts';
 import { boolean, duration, oneOf, structure, type ValueKind } from './value-kinds.ts';
 
 const built = 'default';
 
-const sharedResources = z
-  .array(
-    section({
-      name: resourceName.describe('The resource to share.'),
-      rename: resourceName.optional().describe('Another name for the shared resource.'),
-      devices: deviceSelection
-        .default('all')
-        .describe('The GPUs or MIG instances to share; all when left out.'),
-      replicas: z.int().min(2).describe('How many containers share one device.'),
-    }),
-  )
-  .min(1)
-  .superRefine((entries, context) => {
-    const names = entries.map(({ name }) => name);
-    const index = names.findIndex((name, position) => names.indexOf(name) < position);
-    if (index < 0) return;
-    context.addIssue({ code: 'custom', path: [index, 'name'], message: 'each resource once' });
-  });
-
-/** A sharing block; one that is there names at least one resource (rule V4 of NVIDIA's file). */
-function sharing(failRequestsGreaterThanOne: boolean) {
-  return section({
-    renameByDefault: z
-      .boolean()
-      .default(false)
-      .describe('Whether shared resources are called <name>.shared.'),
-    failRequestsGreaterThanOne: z
-      .boolean()
-      .default(failRequestsGreaterThanOne)
-      .describe('Whether a container may ask for more than one share.'),
-    resources: sharedResources.describe('What is shared.'),
-  });
-}
-
-const pattern = section({
-  pattern: z
-    .string()
-    .min(1)
-    .describe('Product name of a GPU or profile of a MIG instance; * stands for any characters.'),
-  name: resourceName.describe('The resource that it is offered as.'),
-});
-
-const xids = z.array(z.int().min(1).max(999));
-
 /** The sections of features, all from the file alone. */
 export const featureSettings = {
   'sharing.timeSlicing': setting({
     group: 'sharing',
-    kind: optionalStructure(sharing(false), 'a map with resources'),
+    kind: optionalStructure(() => sharing(false), 'a map with resources'),
     default: null,
     built,
     description: 'Time-slicing: each device of a resource is offered several times.',
   }),
   'sharing.mps': setting({
     group: 'sharing',
-    kind: optionalStructure(sharing(true), 'a map with resources'),
+    kind: optionalStructure(() => sharing(true), 'a map with resources'),
     default: null,
     built,
     description: 'Sharing through the Multi-Process Service.',
   }),
   'resources.gpus': setting({
     group: 'resources',
-    kind: structure(z.array(pattern), 'a list of {pattern, name}'),
+    kind: structure(patterns, 'a list of {pattern, name}'),
     default: [{ pattern: '*', name: 'nvidia.com/gpu' }],
     built,
     description: 'Which GPUs are offered as which resource; the first pattern that fits counts.',
   }),
   'resources.mig': setting({
     group: 'resources',
-    kind: structure(z.array(pattern), 'a list of {pattern, name}'),
+    kind: structure(patterns, 'a list of {pattern, name}'),
     default: [],
     built,
     description: 'Which MIG profiles are offered as which resource.',
@@ -109,7 +59,7 @@ export const featureSettings = {
   }),
   'memory.devices': setting({
     group: 'memory',
-    kind: optionalStructure(z.array(deviceReference).min(1), 'a list of GPU indexes or UUIDs'),
+    kind: optionalStructure(() => z.array(deviceReference()).min(1), 'a list of GPU indexes or UUIDs'),
     default: null,
     built,
     description:
@@ -131,15 +81,7 @@ export const featureSettings = {
   }),
   'memory.override': setting({
     group: 'memory',
-    kind: structure(
-      z.array(
-        section({
-          devices: z.array(deviceReference).min(1).describe('The GPUs that it is about.'),
-          total: memoryMiB.describe('Their total memory.'),
-        }),
-      ),
-      'a list of {devices, total}',
-    ),
+    kind: structure(memoryOverrides, 'a list of {devices, total}'),
     default: [],
     built,
     description: 'Total memory of GPUs whose driver does not tell it.',
@@ -160,20 +102,14 @@ export const featureSettings = {
   }),
   'health.xids': setting({
     group: 'health',
-    kind: structure(
-      section({
-        ignore: xids.default([]).describe('XIDs that do not make a GPU unhealthy.'),
-        unhealthy: xids.default([]).describe('XIDs that make a GPU unhealthy.'),
-      }),
-      'a map with ignore and unhealthy',
-    ),
+    kind: structure(xidClasses, 'a map with ignore and unhealthy'),
     default: { ignore: [], unhealthy: [] },
     built,
     description: "Corrections to NVIDIA's classes of driver errors.",
   }),
   exclude: setting({
     group: 'exclude',
-    kind: structure(z.array(deviceReference), 'a list of GPU indexes, MIG indexes or UUIDs'),
+    kind: structure(() => z.array(deviceReference()), 'a list of GPU indexes, MIG indexes or UUIDs'),
     default: [],
     built,
     description: 'GPUs and MIG instances that are not offered at all.',
@@ -206,7 +142,7 @@ function memory(): ValueKind<number> {
 }
 
 function optionalStructure<T>(
-  schema: z.ZodType<T>,
+  schema: () => z.ZodType<T>,
   expected: string,
   toFile: (value: T) => unknown = (value) => value,
 ): ValueKind<T | null> {

@@ -19,10 +19,7 @@ const group = 'nvidia';
 export const nvidiaSettings = {
   version: setting({
     group,
-    kind: structure(
-      z.enum(['v1', ''], { error: 'v1' }).transform(() => 'v1' as const),
-      'v1',
-    ),
+    kind: structure(() => z.enum(['v1', ''], { error: 'v1' }).transform(() => 'v1' as const), 'v1'),
     default: 'v1',
     description: 'Version of the file format; missing or empty is v1.',
   }),
@@ -209,7 +206,7 @@ export const nvidiaSettings = {
     flag: 'imex-channel-ids',
     env: ['IMEX_CHANNEL_IDS'],
     kind: integerList(
-      z.array(z.literal(0)).max(1, { error: 'an empty list or [0]' }),
+      () => z.array(z.literal(0)).max(1, { error: 'an empty list or [0]' }),
       'an empty list or [0]',
     ),
     default: [],

@@ -4,8 +4,8 @@ import { formatHttpAddress, parseHttpAddress, type HttpAddress } from './http-ad
 
 /** How the value of a setting is written on the command line, in the environment and in the file. */
 export interface ValueKind<T> {
-  /** From the file's form to the value. */
-  readonly schema: z.ZodType<T>;
+  /** From the file's form to the value; made when first asked for, as most are never needed in a run. */
+  schema(): z.ZodType<T>;
   /** What is allowed, for a person: `none, single, mixed`. */
   readonly expected: string;
   /** `switch`: the flag may stand alone; `list`: comma lists, and the flag may be repeated. */
@@ -21,7 +21,7 @@ export interface ValueKind<T> {
 /** `true` or `false`; as text also what Go's strconv.ParseBool takes. */
 export function boolean(): ValueKind<boolean> {
   return {
-    ...single(z.boolean({ error: 'true, false' }), 'true, false'),
+    ...single(() => z.boolean({ error: 'true, false' }), 'true, false'),
     shape: 'switch',
     fromText: (text) => booleanWords.get(text) ?? text,
   };
@@ -35,23 +35,25 @@ const booleanWords: ReadonlyMap<string, boolean> = new Map([
 /** One word of a closed set. */
 export function oneOf<const T extends string>(values: readonly T[]): ValueKind<T> {
   const expected = values.join(', ');
-  return { ...single(z.enum(values, { error: expected }), expected), words: values };
+  return { ...single(() => z.enum(values, { error: expected }), expected), words: values };
 }
 
 /** One word of a closed set or a list of them; the value is always a list, without repetitions. */
 export function listOf<const T extends string>(values: readonly T[]): ValueKind<readonly T[]> {
   const expected = `one or more of ${values.join(', ')}`;
-  const word = z.enum(values);
-  const schema = z
-    .union([word, z.array(word).min(1)], { error: expected })
-    .transform((given): readonly T[] => [...new Set(typeof given === 'string' ? [given] : given)]);
+  const schema = (): z.ZodType<readonly T[]> => {
+    const word = z.enum(values);
+    return z
+      .union([word, z.array(word).min(1)], { error: expected })
+      .transform((given): readonly T[] => [...new Set(typeof given === 'string' ? [given] : given)]);
+  };
   const kind = single<readonly T[]>(schema, expected);
   return { ...kind, words: values, shape: 'list', fromText: (_text, parts) => [...parts] };
 }
 
 /** Any words, for lists whose members a later version judges. */
 export function wordList(): ValueKind<readonly string[]> {
-  const schema = z.array(z.string(), { error: 'a list of words' });
+  const schema = (): z.ZodType<readonly string[]> => z.array(z.string(), { error: 'a list of words' });
   return {
     ...single<readonly string[]>(schema, 'a list of words'),
     shape: 'list',
@@ -61,7 +63,7 @@ export function wordList(): ValueKind<readonly string[]> {
 
 /** A list of whole numbers that the given schema narrows down. */
 export function integerList<T extends number>(
-  schema: z.ZodType<readonly T[]>,
+  schema: () => z.ZodType<readonly T[]>,
   expected: string,
 ): ValueKind<readonly T[]> {
   return {
@@ -108,12 +110,13 @@ export function duration(minMs: number, maxMs: number): ValueKind<number> {
       ? `of ${formatDuration(minMs)} or more`
       : `${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
   const expected = `a duration ${bounds}, for example 10s or 1m30s`;
-  const schema = z.string({ error: expected }).transform((given, context) => {
-    const ms = parseDurationMs(given);
-    if (ms !== null && ms >= minMs && ms <= maxMs) return ms;
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
-  });
+  const schema = () =>
+    z.string({ error: expected }).transform((given, context) => {
+      const ms = parseDurationMs(given);
+      if (ms !== null && ms >= minMs && ms <= maxMs) return ms;
+      context.addIssue({ code: 'custom', message: expected });
+      return z.NEVER;
+    });
   return { ...single(schema, expected), toFile: formatDuration };
 }
 
@@ -121,9 +124,8 @@ export function duration(minMs: number, maxMs: number): ValueKind<number> {
 export function durationOrInfinite(): ValueKind<number> {
   const finite = duration(1, Infinity);
   const expected = 'a duration above zero, for example 60s, or infinite';
-  const schema = z.union([z.literal('infinite').transform(() => Infinity), finite.schema], {
-    error: expected,
-  });
+  const schema = () =>
+    z.union([z.literal('infinite').transform(() => Infinity), finite.schema()], { error: expected });
   return { ...single(schema, expected), toFile: (ms) => (ms === Infinity ? 'infinite' : formatDuration(ms)) };
 }
 
@@ -131,14 +133,14 @@ export function durationOrInfinite(): ValueKind<number> {
 export function httpAddress(): ValueKind<HttpAddress | null> {
   const expected = 'off, :port, host:port, [IPv6 address]:port';
   // YAML 1.1, which Helm reads and writes, takes the word off for false.
-  const form = z.union([z.string(), z.literal(false)], { error: expected });
-  const schema = form.transform((given, context) => {
-    if (given === false || given === 'off') return null;
-    const address = parseHttpAddress(given);
-    if (address !== null) return address;
-    context.addIssue({ code: 'custom', message: expected });
-    return z.NEVER;
-  });
+  const schema = () =>
+    z.union([z.string(), z.literal(false)], { error: expected }).transform((given, context) => {
+      if (given === false || given === 'off') return null;
+      const address = parseHttpAddress(given);
+      if (address !== null) return address;
+      context.addIssue({ code: 'custom', message: expected });
+      return z.NEVER;
+    });
   return {
     ...single(schema, expected),
     toFile: (value) => (value === null ? 'off' : formatHttpAddress(value)),
@@ -146,13 +148,14 @@ export function httpAddress(): ValueKind<HttpAddress | null> {
 }
 
 /** A value that only the file can hold, described by its schema; the file's form is the value itself. */
-export function structure<T>(schema: z.ZodType<T>, expected: string): ValueKind<T> {
+export function structure<T>(schema: () => z.ZodType<T>, expected: string): ValueKind<T> {
   return single(schema, expected);
 }
 
-function single<T>(schema: z.ZodType<T>, expected: string): ValueKind<T> {
+function single<T>(make: () => z.ZodType<T>, expected: string): ValueKind<T> {
+  let made: z.ZodType<T> | null = null;
   return {
-    schema,
+    schema: () => (made ??= make()),
     expected,
     shape: 'single',
     words: [],
@@ -161,6 +164,6 @@ function single<T>(schema: z.ZodType<T>, expected: string): ValueKind<T> {
   };
 }
 
-function pathSchema(expected: string, pattern: RegExp): z.ZodType<string> {
-  return z.string({ error: expected }).regex(pattern, { error: expected });
+function pathSchema(expected: string, pattern: RegExp): () => z.ZodType<string> {
+  return () => z.string({ error: expected }).regex(pattern, { error: expected });
 }
