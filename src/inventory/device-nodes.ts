@@ -10,7 +10,7 @@ export interface NodePath {
 }
 
 /** An IMEX channel of this node. */
-export interface ImexChannelNode extends NodePath {
+interface ImexChannelNode extends NodePath {
   readonly id: number;
 }
 

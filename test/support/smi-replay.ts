@@ -4,11 +4,10 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The captures of real machines that can be played. */
-export const captures = ['h100', 'h100-mig', 'rtx-2080-super', 'rtx-4080-super'] as const;
-export type Capture = (typeof captures)[number];
+export type Capture = 'h100' | 'h100-mig' | 'rtx-2080-super' | 'rtx-4080-super';
 
 /** The path of a capture file. */
-export function capturePath(capture: Capture): string {
+function capturePath(capture: Capture): string {
   return fileURLToPath(new URL(`../inventory/captures/${capture}.txt`, import.meta.url));
 }
 

@@ -18,7 +18,7 @@ export interface Scenario {
 }
 
 /** The wires between two GPUs, both ways alike. */
-export interface ScenarioLink {
+interface ScenarioLink {
   readonly between: readonly [number, number];
   readonly nvlinks: number;
   readonly nvswitchLinks: number | null;

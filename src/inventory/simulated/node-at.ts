@@ -8,7 +8,7 @@ export interface NodeState {
   readonly gpus: readonly SimulatedGpu[];
 }
 
-export type DriverState =
+type DriverState =
   | { readonly kind: 'answering' }
   /** There is one and it fails. */
   | { readonly kind: 'failing'; readonly reason: string }
