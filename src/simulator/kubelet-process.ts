@@ -18,7 +18,7 @@ import type { Random } from './seeded-random.ts';
 import { serveAtSocket } from './serve-socket.ts';
 
 /** Where the kubelet's two sockets are; plugins and checkpoint lie in the folder of the first. */
-export interface KubeletPaths {
+interface KubeletPaths {
   readonly devicePluginFolder: string;
   readonly registrationSocket: string;
   readonly podResourcesSocket: string;

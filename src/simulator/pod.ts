@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { ContainerResponse } from '../allocation/response.ts';
 
 /** Devices asked for, by resource name: `{ 'nvidia.com/gpu': 1 }`. */
-export type ResourceCounts = Readonly<Record<string, number>>;
+type ResourceCounts = Readonly<Record<string, number>>;
 
-export interface ContainerSpec {
+interface ContainerSpec {
   readonly name: string;
   readonly resources?: ResourceCounts;
 }
 
-export interface InitContainerSpec extends ContainerSpec {
+interface InitContainerSpec extends ContainerSpec {
   /** True for a sidecar: an init container that goes on beside the app containers and keeps its devices. */
   readonly restartable?: boolean;
 }
@@ -24,7 +24,7 @@ export interface PodSpec {
 }
 
 export type PodPhase = 'Pending' | 'Running' | 'Succeeded' | 'Failed';
-export type ContainerKind = 'init' | 'sidecar' | 'app';
+type ContainerKind = 'init' | 'sidecar' | 'app';
 
 /** What a container was started with for one resource. */
 export interface GivenDevices {

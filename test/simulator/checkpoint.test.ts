@@ -33,7 +33,8 @@ async function entryCount(kubelet: StandInKubelet): Promise<number> {
 async function sendAndWait(kubelet: StandInKubelet, plugin: FakePlugin): Promise<void> {
   const from = kubelet.events.length;
   plugin.send(plugin.devices);
-  await kubelet.waitForEvent('checkpoint-written', { from });
+  const list = await kubelet.waitForEvent('list', { from });
+  await kubelet.waitForEvent('checkpoint-written', { from: kubelet.events.indexOf(list) });
 }
 
 describe('the checkpoint', () => {
@@ -114,6 +115,27 @@ describe('the checkpoint', () => {
     expect(await entryCount(kubelet), 'List alone').toBe(1);
     await sendAndWait(kubelet, plugin);
     expect(await entryCount(kubelet), 'both').toBe(0);
+  });
+
+  it('keeps dead pods after a restart until all pods are known again', async () => {
+    const clock = new ManualClock();
+    const kubelet = await setUpKubelet({ clock });
+    const plugin = await setUpPlugin(kubelet);
+    const pod = await kubelet.admit(podSpec);
+    await kubelet.stop();
+    kubelet.remove(pod);
+    await kubelet.restart();
+    await plugin.listen();
+    await plugin.register();
+    await kubelet.waitForAllocatable(resource, 4);
+    await clock.advance(899);
+    await listPods(kubelet);
+    await sendAndWait(kubelet, plugin);
+    expect(await entryCount(kubelet)).toBe(1);
+    await clock.advance(1);
+    await listPods(kubelet);
+    await sendAndWait(kubelet, plugin);
+    expect(await entryCount(kubelet)).toBe(0);
   });
 
   it('loses a dead pod at the next allocation', async () => {

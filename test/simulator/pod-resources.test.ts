@@ -75,7 +75,7 @@ describe('pod resources', () => {
     ).toBe(1);
   });
 
-  it('is empty for 0.45 s after a restart, then partial, then whole, and drops nothing meanwhile', async () => {
+  it('is empty for 0.45 s after a restart, then partial, then whole', async () => {
     const clock = new ManualClock();
     const kubelet = await setUpKubelet({ clock });
     const plugin = await setUpPlugin(kubelet);

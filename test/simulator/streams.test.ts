@@ -93,6 +93,8 @@ describe('one client for each resource name', () => {
       5_000,
       () => 'the new plugin loses its stream',
     );
+    await kubelet.waitForEvent('stream-ended', { where: ({ endpoint }) => endpoint === 'new.sock' });
+    expect(kubelet.events.filter(({ kind }) => kind === 'disconnected')).toEqual([cut]);
     expect(kubelet.nodeStatus()[resource]).toEqual({ capacity: 2, allocatable: 0 });
   });
 
