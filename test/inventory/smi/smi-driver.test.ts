@@ -99,7 +99,7 @@ describe('a program that is of no use', () => {
 
   test('never ends: killed at the deadline', async () => {
     const clock = new ManualClock();
-    await using driver = driverOf(await writeProgram(folder, 'exec sleep 1000'), clock);
+    await using driver = driverOf(await writeProgram(folder, 'exec sleep 60'), clock);
     const answer = driver.snapshot().catch((error: unknown) => error);
     while (clock.sleeping === 0) await systemClock.sleep(5);
     await clock.advance(29_999);
@@ -111,7 +111,7 @@ describe('a program that is of no use', () => {
   });
 
   test('leaves a process behind that holds its output open', async () => {
-    const script = `sleep 1000 & echo $! >'${folder}/pid'; echo "garbage"`;
+    const script = `sleep 60 & echo $! >'${folder}/pid'; echo "garbage"`;
     await using driver = driverOf(await writeProgram(folder, script));
     try {
       await expect(driver.snapshot()).rejects.toThrow(/"garbage"/);
@@ -143,7 +143,7 @@ test('a program that is installed later is found, under a root of the driver too
 });
 
 test('closing ends a running program and refuses later calls', async () => {
-  const driver = driverOf(await writeProgram(folder, `echo $$ >'${folder}/pid'; exec sleep 1000`));
+  const driver = driverOf(await writeProgram(folder, `echo $$ >'${folder}/pid'; exec sleep 60`));
   const answer = driver.snapshot().catch((error: unknown) => error);
   const pid = await readPid();
   await driver[Symbol.asyncDispose]();
