@@ -8,6 +8,8 @@ import type { SocketIdentity } from './socket-watch.ts';
 
 /** Pauses between tries while the same kubelet refuses or drops the plugin. */
 const retryLimits = { firstMs: 100, maxMs: 5000 };
+/** A registration that ends sooner counts as one more failure, so that a kubelet that drops every list is asked ever less often. */
+const goodSessionMs = 10_000;
 
 /**
  * Keeps one resource registered with whatever kubelet is there, until the signal aborts. A new kubelet.sock is answered at
@@ -40,10 +42,12 @@ export async function keepRegistered(
       .until((identity) => identity !== current, sameKubelet)
       .then(() => scope.abort('the kubelet has restarted'))
       .catch(() => undefined);
+    const startedMs = deps.clock.now();
     try {
       const { reason } = await runSession(handlers, paths, deps, sameKubelet);
       if (signal.aborted) return;
-      failures = scope.signal.aborted ? 0 : 1;
+      const wasGood = deps.clock.now() - startedMs >= goodSessionMs;
+      failures = scope.signal.aborted ? 0 : wasGood ? 1 : failures + 1;
       said = '';
       sayOnce('registration lost', scope.signal.aborted ? String(scope.signal.reason) : reason);
     } catch (thrown) {
