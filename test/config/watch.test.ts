@@ -75,10 +75,11 @@ test('a file that comes later, goes, and comes back with the same content', asyn
 test('a file that is missing for a moment while it is replaced is not reported missing', async () => {
   const path = join(folder, 'c.yaml');
   await writeFile(path, 'one');
-  readings = watchConfigFile(path, { clock: systemClock, pollMs: 3_600_000, settleMs: 200 }, stop.signal);
+  readings = watchConfigFile(path, { clock: systemClock, pollMs: 3_600_000, settleMs: 1000 }, stop.signal);
   expect(await next()).toBe('one');
   const pending = next();
   await rm(path);
+  await systemClock.sleep(100);
   await writeFile(path, 'two');
   expect(await pending).toBe('two');
 });
