@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { SettingKey, SettingValues } from './settings.ts';
 
 /** A rule about several values together. */
@@ -18,7 +18,8 @@ const shortResourceNames: readonly string[] = ['gpu'];
 export const crossChecks: readonly CrossCheck[] = [
   {
     keys: ['flags.agent.kubeletSocket'],
-    fault: ({ 'flags.agent.kubeletSocket': socket }) => {
+    fault: ({ 'flags.agent.kubeletSocket': given }) => {
+      const socket = resolve(given);
       const paths = [socket, ...shortResourceNames.map((name) => ownSocketPath(dirname(socket), name))];
       const longest = paths.reduce((one, other) => (bytes(other) > bytes(one) ? other : one));
       const excess = bytes(longest) - maxSocketPathBytes;
@@ -30,7 +31,8 @@ export const crossChecks: readonly CrossCheck[] = [
   },
   {
     keys: ['flags.agent.podResourcesSocket'],
-    fault: ({ 'flags.agent.podResourcesSocket': socket }) => {
+    fault: ({ 'flags.agent.podResourcesSocket': given }) => {
+      const socket = resolve(given);
       const excess = bytes(socket) - maxSocketPathBytes;
       if (excess <= 0) return null;
       return `the path is ${excess} ${excess === 1 ? 'byte' : 'bytes'} longer than the ${maxSocketPathBytes} that a unix socket may have`;

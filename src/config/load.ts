@@ -51,7 +51,7 @@ export async function loadConfig({ flags, env, file }: ConfigSources): Promise<L
   const problems = [
     ...layers.flatMap((layer) => layer.problems),
     ...missingFeatures(given),
-    ...conflicts(values, given, refused),
+    ...conflicts(values, given, refused, file === null),
   ];
   if (problems.length > 0) {
     const where = problems.every(({ origin }) => origin.kind === 'file') ? 'file' : 'command-line';
@@ -97,8 +97,13 @@ function conflicts(
   values: SettingValues,
   given: ReadonlyMap<SettingKey, GivenValue>,
   refused: ReadonlySet<SettingKey>,
+  withoutFile: boolean,
 ): ConfigProblem[] {
-  return crossChecks.flatMap(({ keys, fault }) => {
+  const file = given.get('--config-file')?.value ?? '';
+  // The flags alone, of an agent that has a file as well: what they need beside them may stand in there.
+  const checks =
+    withoutFile && file !== '' ? crossChecks.filter(({ keys }) => keys.length === 1) : crossChecks;
+  return checks.flatMap(({ keys, fault }) => {
     const key = keys.find((each) => given.has(each));
     if (key === undefined || keys.some((each) => refused.has(each))) return [];
     const expected = fault(values);

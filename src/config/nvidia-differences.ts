@@ -6,7 +6,7 @@ import { describeOrigin, problem, type ConfigProblem, type Origin } from './prob
 import { isNvidiaFileKey, settingRows, settings, type SettingKey } from './settings.ts';
 
 /** Something in a config file that NVIDIA's plugin and this one take differently. */
-export interface Difference {
+interface Difference {
   readonly source: string;
   readonly keyPath: string;
   /** What NVIDIA's plugin v0.20 does with it. */

@@ -1,21 +1,19 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { ValueKind } from './value-kinds.ts';
 
-/** Where a setting belongs; the order is that of the help text and the documentation. */
-export const settingGroups = [
-  'nvidia',
-  'agent',
-  'imex',
-  'sharing',
-  'resources',
-  'memory',
-  'health',
-  'exclude',
-  'cluster',
-  'cdi',
-  'gfd',
-] as const;
-export type SettingGroup = (typeof settingGroups)[number];
+/** Where a setting belongs. */
+export type SettingGroup =
+  | 'nvidia'
+  | 'agent'
+  | 'imex'
+  | 'sharing'
+  | 'resources'
+  | 'memory'
+  | 'health'
+  | 'exclude'
+  | 'cluster'
+  | 'cdi'
+  | 'gfd';
 
 /** One thing that can be configured: where it is given, what it may be, and what holds without it. */
 export interface Setting<T> {
@@ -33,13 +31,15 @@ export interface Setting<T> {
 }
 
 /** Which values do something in this version: every one, the default alone, or some words of a closed set. */
-export type Built = 'all' | 'default' | readonly string[];
+type Built = 'all' | 'default' | readonly string[];
 
 type Optional = 'flag' | 'aliases' | 'env' | 'inFile' | 'built';
 
 /** A setting; what is left out is: in the file alone, and built. */
 export function setting<T>(
-  given: Omit<Setting<T>, Optional> & Partial<Pick<Setting<T>, Optional>>,
+  given: Omit<Setting<T>, Optional | 'default'> & { readonly default: NoInfer<T> } & Partial<
+      Pick<Setting<T>, Optional>
+    >,
 ): Setting<T> {
   return { flag: null, aliases: [], env: [], inFile: true, built: 'all', ...given };
 }

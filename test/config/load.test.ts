@@ -176,6 +176,13 @@ describe('room for sockets', () => {
   });
 });
 
+test('flags that need something of a file that is yet to be read are no problem', async () => {
+  const flags = { 'device-discovery-strategy': 'simulated', 'config-file': 'c.yaml' };
+  expect(await problemsOf({ flags })).toEqual([]);
+  expect(await problemsOf({ flags, file: 'flags: {agent: {scenario: a100x8}}' })).toEqual([]);
+  expect(await problemsOf({ flags, file: '' })).toEqual(['command-line', expect.stringContaining('needs')]);
+});
+
 test('notes tell what is taken and acts otherwise', async () => {
   const { notes } = await loadGood({
     flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true, scenario: 'a100x8' },
