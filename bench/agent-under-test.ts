@@ -27,8 +27,14 @@ export async function openStage(subject: Subject): Promise<Stage> {
   const agents: AgentProcess[] = [];
   const args = [
     ...subject.driverArgs,
-    ...['--kubelet-socket', kubelet.registrationSocket, '--pod-resources-socket', kubelet.podResourcesSocket],
-    ...['--state-dir', join(folder, 'state'), '--http-address', 'off'],
+    '--kubelet-socket',
+    kubelet.registrationSocket,
+    '--pod-resources-socket',
+    kubelet.podResourcesSocket,
+    '--state-dir',
+    join(folder, 'state'),
+    '--http-address',
+    'off',
   ];
   return {
     kubelet,

@@ -37,13 +37,13 @@ async function* stopToExit(subject: Subject, runs: number): AsyncGenerator<numbe
 /** One pod with one GPU after the other; the time of the Allocate call alone, as the kubelet sees it. */
 async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
-  await using _agent = await startServing(stage);
+  await startServing(stage);
   yield* callTimes(stage, 'allocated', runs);
 }
 
 async function* prefer(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
-  await using _agent = await startServing(stage);
+  await startServing(stage);
   yield* callTimes(stage, 'preferred', runs);
 }
 
@@ -61,13 +61,13 @@ async function* callTimes(
     });
     const call = await stage.kubelet.waitForEvent(kind, { from });
     if (run >= warmUp) yield call.durationMs;
-    await stage.kubelet.remove(pod);
+    stage.kubelet.remove(pod);
   }
 }
 
 async function* kubeletRestart(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
-  await using _agent = await startServing(stage);
+  await startServing(stage);
   for (let run = 0; run < runs; run += 1) {
     const from = stage.kubelet.events.length;
     await stage.kubelet.restart({ downMs: 100 });
@@ -81,7 +81,7 @@ async function* refusedRegister(subject: Subject, runs: number): AsyncGenerator<
   for (let run = 0; run < runs; run += 1) {
     await using stage = await openStage(subject);
     stage.kubelet.faults.refuseRegistrations(1, 'not now');
-    await using _agent = stage.startAgent();
+    stage.startAgent();
     const refused = await stage.kubelet.waitForEvent('registration-refused', {});
     const list = await stage.kubelet.waitForEvent('list', {});
     yield list.at - refused.at;
@@ -91,7 +91,7 @@ async function* refusedRegister(subject: Subject, runs: number): AsyncGenerator<
 async function* lostStream(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
   for (let run = 0; run < runs; run += 1) {
-    await using _agent = await startServing(stage);
+    await startServing(stage);
     const from = stage.kubelet.events.length;
     const droppedMs = performance.now();
     stage.kubelet.dropStream(gpuResource);
@@ -103,7 +103,7 @@ async function* lostStream(subject: Subject, runs: number): AsyncGenerator<numbe
 async function* lostSocket(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
   for (let run = 0; run < runs; run += 1) {
-    await using _agent = await startServing(stage);
+    await startServing(stage);
     const from = stage.kubelet.events.length;
     const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
     const removedMs = performance.now();

@@ -41,10 +41,12 @@ function service(space: protobuf.Namespace, { name, methodsArray }: protobuf.Ser
   return Object.fromEntries(methods) as unknown as ServiceDefinition;
 }
 
-function message(type: protobuf.Type): {
-  serialize(value: object): Buffer;
-  deserialize(bytes: Buffer): object;
-} {
+interface LoadedMessage {
+  readonly serialize: (value: object) => Buffer;
+  readonly deserialize: (bytes: Buffer) => object;
+}
+
+function message(type: protobuf.Type): LoadedMessage {
   return {
     serialize: (value) => type.encode(type.fromObject(value)).finish() as Buffer,
     deserialize: (bytes) => type.toObject(type.decode(bytes), { longs: Number, defaults: true }),

@@ -25,7 +25,8 @@ export async function serveProbes(
     metricsContentType: metrics.contentType,
   };
   let said = '';
-  while (address !== null && !signal.aborted) {
+  if (address === null) return untilAborted(signal);
+  while (!signal.aborted) {
     try {
       await using server = await serveHttp({ address }, handlers, { log }, signal);
       log.info({ host: address.host, port: server.port }, 'serving /livez, /readyz and /metrics');
@@ -38,5 +39,4 @@ export async function serveProbes(
       await clock.sleep(retryMs, signal).catch(() => undefined);
     }
   }
-  await untilAborted(signal);
 }

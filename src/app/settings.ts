@@ -1,15 +1,16 @@
+import { resolve } from 'node:path';
 import type { DeviceListStrategy } from '../allocation/response.ts';
 import type { Config } from '../config/config.ts';
-import { openDriver } from '../inventory/open-driver.ts';
+import type { openDriver } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { NodeSettings } from './run-node.ts';
 
-/** What one run of the node takes from the config. */
+/** What one run of the node takes from the config. Socket paths are made absolute, as gRPC needs them. */
 export function nodeSettings({ flags, imex }: Config): NodeSettings {
   const { plugin, agent } = flags;
   return {
-    kubeletSocket: agent.kubeletSocket,
-    podResourcesSocket: agent.podResourcesSocket,
+    kubeletSocket: resolve(agent.kubeletSocket),
+    podResourcesSocket: resolve(agent.podResourcesSocket),
     rescanIntervalMs: agent.rescanIntervalMs,
     devRoot: flags.nvidiaDevRoot,
     imexRequired: imex.required,

@@ -22,8 +22,11 @@ export type DriverEvent =
 /** Nothing can be read from the driver. `no-driver`: there is none; `driver-failed`: there is one and it did not answer. */
 export class DriverError extends OperatorError {
   override readonly name = 'DriverError';
+  declare readonly code: DriverErrorCode;
 
-  constructor(code: 'no-driver' | 'driver-failed', message: string, options?: ErrorOptions) {
+  constructor(code: DriverErrorCode, message: string, options?: ErrorOptions) {
     super(code, message, options);
   }
 }
+
+export type DriverErrorCode = 'no-driver' | 'driver-failed';

@@ -94,20 +94,20 @@ function openLockFile(path: string): number | string {
   try {
     return openSync(path, 'a+', 0o600);
   } catch (thrown) {
-    switch (systemErrorCode(thrown)) {
-      case 'ENOENT':
-        return `${path} cannot be made, because its folder does not exist`;
-      case 'EACCES':
-      case 'EPERM':
-      case 'EROFS':
-        return `${path} cannot be written; the agent needs uid 0 and the folder mounted read-write`;
-      case 'ENOTDIR':
-        return `${path} cannot be made, because what should be its folder is a file`;
-      default:
-        return `${path} cannot be opened: ${describeError(thrown)}`;
-    }
+    return `${path} ${obstacles[systemErrorCode(thrown) ?? ''] ?? `cannot be opened: ${describeError(thrown)}`}`;
   }
 }
+
+const notWritable = 'cannot be written; the agent needs uid 0 and the folder mounted read-write';
+
+/** What an error of open(2) means for the admin. */
+const obstacles: Readonly<Record<string, string>> = {
+  ENOENT: 'cannot be made, because its folder does not exist',
+  ENOTDIR: 'cannot be made, because what should be its folder is a file',
+  EACCES: notWritable,
+  EPERM: notWritable,
+  EROFS: notWritable,
+};
 
 function isFileAt(descriptor: number, path: string): boolean {
   try {

@@ -51,15 +51,12 @@ function registrationError(
   error: ServiceError,
 ): OperatorError {
   if (error.code === status.UNAVAILABLE || error.code === status.DEADLINE_EXCEEDED) {
-    return new OperatorError('kubelet-unreachable', `No kubelet answers on ${kubeletSocket}`, {
-      cause: error,
-    });
+    // The library's own text is long and names the address twice; the system's error says all.
+    const why = /\bE[A-Z]{4,}\b/.exec(error.details)?.[0] ?? error.details;
+    return new OperatorError('kubelet-unreachable', `No kubelet answers on ${kubeletSocket} (${why})`);
   }
   return new OperatorError(
     'kubelet-refused',
     `The kubelet refused to register ${resource}: ${error.details}`,
-    {
-      cause: error,
-    },
   );
 }

@@ -258,12 +258,14 @@ export function encodeContainerResponse(response: ContainerResponse): Uint8Array
   return loadedMessage('ContainerAllocateResponse').serialize(containerResponse.write(response));
 }
 
-function loadedMessage(name: string): {
-  serialize(value: object): Buffer;
-  deserialize(bytes: Buffer): object;
-} {
+interface LoadedMessage {
+  readonly serialize: (value: object) => Buffer;
+  readonly deserialize: (bytes: Buffer) => object;
+}
+
+function loadedMessage(name: string): LoadedMessage {
   const type = devicePlugin[`v1beta1.${name}`];
   if (type === undefined || !('serialize' in type))
     throw new Error(`The contract in proto/ has no message ${name}`);
-  return type as { serialize(value: object): Buffer; deserialize(bytes: Buffer): object };
+  return type as LoadedMessage;
 }

@@ -56,7 +56,7 @@ export function startAgent(
   });
   const exit = once(child, 'close').then(([code, signal]) => {
     for (const reader of readers) reader(null);
-    return { code, signal } as AgentExit;
+    return { code, signal };
   });
 
   return {

@@ -65,9 +65,20 @@ export async function openStoryNode(options: {
   await writeScenario();
   const kubelet = await startKubelet({ folder });
   const args = [
-    ...['--device-discovery-strategy', 'simulated', '--scenario', scenarioFile],
-    ...['--kubelet-socket', kubelet.registrationSocket, '--pod-resources-socket', kubelet.podResourcesSocket],
-    ...['--state-dir', join(folder, 'state'), '--http-address', '127.0.0.1:0', '--rescan-interval', '1s'],
+    '--device-discovery-strategy',
+    'simulated',
+    '--scenario',
+    scenarioFile,
+    '--kubelet-socket',
+    kubelet.registrationSocket,
+    '--pod-resources-socket',
+    kubelet.podResourcesSocket,
+    '--state-dir',
+    join(folder, 'state'),
+    '--http-address',
+    '127.0.0.1:0',
+    '--rescan-interval',
+    '1s',
   ];
   const start = (): AgentProcess => startAgent(options.self, args, options.env);
   let agent = start();
@@ -100,7 +111,8 @@ export async function openStoryNode(options: {
 async function readBase(scenario: string): Promise<{ name: string; overrides: readonly object[] }> {
   if (isPresetName(scenario)) {
     const { name } = presetScenario(scenario);
-    return { ...{ preset: scenario }, name, overrides: [] };
+    const preset = { preset: scenario, name, overrides: [] };
+    return preset;
   }
   const text = await readFile(scenario, 'utf8').catch((thrown: unknown) => {
     throw new OperatorError(

@@ -103,7 +103,7 @@ export const storySteps: readonly StoryStep[] = [
       const free = gpuIds.length - 1;
       const inference = podNamed(kubelet, 'inference');
       const lost = gpuIds.indexOf(visible(kubelet, inference));
-      await kubelet.remove(inference);
+      kubelet.remove(inference);
       await node.setGpu(lost, 'lost');
       await kubelet.waitForAllocatable(gpuResource, free, deadlineMs);
       const { capacity } = statusOf(kubelet);
@@ -111,7 +111,7 @@ export const storySteps: readonly StoryStep[] = [
       check(podNamed(kubelet, 'training').phase === 'Running', 'a pod on the other GPUs was touched');
       const unlucky = await kubelet.admit(podSpec('unlucky', 1));
       check(unlucky.phase === 'Failed', 'the lost GPU was given out');
-      await kubelet.remove(podNamed(kubelet, 'training'));
+      kubelet.remove(podNamed(kubelet, 'training'));
       const next = await admit(kubelet, 'next', free);
       check(!visible(kubelet, next).includes(gpuIds[lost] ?? ''), 'the lost GPU was given out');
       return [
