@@ -12,6 +12,8 @@ async function main(): Promise<void> {
     await runNvmlHost(rest);
     return;
   }
+  // A reader that has seen enough, as in `slicewise config print | head`, is no error.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort(name));
   process.exitCode = await runCli(process.argv.slice(2), {

@@ -20,8 +20,8 @@ export const runAgentCommand: RunCommand = async (args, terminal) => {
     return 2;
   }
   const log = createLog(loaded.config.flags.agent.logLevel);
-  for (const note of loaded.notes) log.warn(note);
   const configFile = configFilePath({ flags, env });
+  if (configFile === null) for (const note of loaded.notes) log.warn(note);
   await runAgent(
     { flags, env, configFile, withoutFile: loaded.config, self },
     { clock: systemClock, log },

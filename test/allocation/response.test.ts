@@ -1,0 +1,138 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { buildResponse, type ResponseSettings } from '../../src/allocation/response.ts';
+import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
+import { planResources, type PlannedDevice } from '../../src/resources/plan.ts';
+import { gpu, snapshotOf } from '../support/snapshots.ts';
+
+const settings: ResponseSettings = {
+  deviceListStrategies: ['envvar'],
+  deviceIdStrategy: 'uuid',
+  passDeviceSpecs: false,
+  imexChannelIds: [],
+  features: { gdrcopy: false, gds: false, mofed: false },
+};
+
+/** A driver container's root, so that host and container paths differ. */
+const nodes: DeviceNodes = {
+  control: ['/dev/nvidiactl', '/dev/nvidia-uvm'].map((path) => ({
+    hostPath: `/run/nvidia/driver${path}`,
+    containerPath: path,
+  })),
+  imexChannels: [],
+  gpuNode: (minor) => ({
+    hostPath: `/run/nvidia/driver/dev/nvidia${minor}`,
+    containerPath: `/dev/nvidia${minor}`,
+  }),
+};
+
+const channel = '/dev/nvidia-caps-imex-channels/channel0';
+const withChannel: DeviceNodes = {
+  ...nodes,
+  imexChannels: [{ id: 0, hostPath: channel, containerPath: channel }],
+};
+
+/** Devices of these GPU indexes; a GPU's minor number is not its index. */
+function devices(...indexes: number[]): readonly PlannedDevice[] {
+  const gpus = indexes.map((index) => gpu(index, { minor: 7 - index }));
+  return planResources(snapshotOf(gpus))[0]?.devices ?? [];
+}
+
+const [first, third] = [gpu(1).uuid, gpu(3).uuid];
+
+describe('buildResponse', () => {
+  it('lists the devices in an environment variable, and nothing else', () => {
+    const response = buildResponse(devices(1, 3), settings, nodes);
+    expect(response.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: `${first},${third}` });
+    expect(response.mounts).toEqual([]);
+    expect(response.devices).toEqual([]);
+    expect(response.cdiDevices).toEqual([]);
+  });
+
+  it('names devices by index when told to', () => {
+    const response = buildResponse(devices(1, 3), { ...settings, deviceIdStrategy: 'index' }, nodes);
+    expect(response.envs['NVIDIA_VISIBLE_DEVICES']).toBe('1,3');
+  });
+
+  it('lists the devices as mounts of /dev/null for volume-mounts', () => {
+    const response = buildResponse(
+      devices(1, 3),
+      { ...settings, deviceListStrategies: ['volume-mounts'] },
+      nodes,
+    );
+    const folder = '/var/run/nvidia-container-devices';
+    expect(response.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: folder });
+    expect(response.mounts).toEqual([
+      { hostPath: '/dev/null', containerPath: `${folder}/${first}`, readOnly: false },
+      { hostPath: '/dev/null', containerPath: `${folder}/${third}`, readOnly: false },
+    ]);
+  });
+
+  it('lets the mounts win over the variable when both strategies are on', () => {
+    for (const deviceListStrategies of [
+      ['envvar', 'volume-mounts'],
+      ['volume-mounts', 'envvar'],
+    ] as const) {
+      const response = buildResponse(devices(1), { ...settings, deviceListStrategies }, withChannel);
+      expect(response.envs).toEqual({
+        NVIDIA_VISIBLE_DEVICES: '/var/run/nvidia-container-devices',
+        NVIDIA_IMEX_CHANNELS: '0',
+      });
+      expect(response.mounts.map((mount) => mount.containerPath)).toEqual([
+        `/var/run/nvidia-container-devices/${first}`,
+        '/var/run/nvidia-container-devices/imex/0',
+      ]);
+    }
+  });
+
+  it('hands out each device node once: control nodes, GPUs by minor number in order of index, channels', () => {
+    const response = buildResponse(devices(1, 3), { ...settings, passDeviceSpecs: true }, withChannel);
+    expect(response.devices).toEqual([
+      { hostPath: '/run/nvidia/driver/dev/nvidiactl', containerPath: '/dev/nvidiactl', permissions: 'rw' },
+      { hostPath: '/run/nvidia/driver/dev/nvidia-uvm', containerPath: '/dev/nvidia-uvm', permissions: 'rw' },
+      { hostPath: '/run/nvidia/driver/dev/nvidia6', containerPath: '/dev/nvidia6', permissions: 'rw' },
+      { hostPath: '/run/nvidia/driver/dev/nvidia4', containerPath: '/dev/nvidia4', permissions: 'rw' },
+      { hostPath: channel, containerPath: channel, permissions: 'rw' },
+    ]);
+  });
+
+  it.each([
+    ['gdrcopy', 'NVIDIA_GDRCOPY'],
+    ['gds', 'NVIDIA_GDS'],
+    ['mofed', 'NVIDIA_MOFED'],
+  ] as const)('says %s by %s under every strategy', (feature, name) => {
+    const features = { ...settings.features, [feature]: true };
+    for (const strategy of ['envvar', 'volume-mounts'] as const) {
+      const response = buildResponse(
+        devices(1),
+        { ...settings, features, deviceListStrategies: [strategy] },
+        nodes,
+      );
+      expect(response.envs[name]).toBe('enabled');
+      expect(Object.keys(response.envs)).toHaveLength(2);
+    }
+  });
+
+  it('carries the record of what was booked whatever the settings', () => {
+    const anySettings = fc.record({
+      deviceListStrategies: fc.subarray(['envvar', 'volume-mounts'] as const),
+      deviceIdStrategy: fc.constantFrom('uuid' as const, 'index' as const),
+      passDeviceSpecs: fc.boolean(),
+      imexChannelIds: fc.constant([]),
+      features: fc.record({ gdrcopy: fc.boolean(), gds: fc.boolean(), mofed: fc.boolean() }),
+    });
+    fc.assert(
+      fc.property(anySettings, (any) => {
+        const response = buildResponse(devices(1, 3), any, nodes);
+        expect(JSON.parse(response.annotations['slicewise.io/allocation'] ?? '')).toEqual({
+          version: 1,
+          gpus: [
+            { uuid: first, mib: 40_960 },
+            { uuid: third, mib: 40_960 },
+          ],
+        });
+        expect(Object.keys(response.annotations)).toHaveLength(1);
+      }),
+    );
+  });
+});
