@@ -1,4 +1,5 @@
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
+import { orAborted } from '../lib/abort.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 import { apiVersion } from './contract.ts';
@@ -26,21 +27,20 @@ export async function register(
     'grpc.default_authority': 'localhost',
   });
   const { path, requestSerialize, responseDeserialize } = registrationService.Register;
-  const giveUp = (): void => client.close();
-  signal.addEventListener('abort', giveUp, { once: true });
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const call = client.makeUnaryRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    { version: apiVersion, endpoint, resourceName: resource, options: pluginOptions },
+    { deadline: Date.now() + registerDeadlineMs },
+    (error) => (error === null ? resolve() : reject(registrationError(kubeletSocket, resource, error))),
+  );
   try {
-    await new Promise<void>((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        { version: apiVersion, endpoint, resourceName: resource, options: pluginOptions },
-        { deadline: Date.now() + registerDeadlineMs },
-        (error) => (error === null ? resolve() : reject(registrationError(kubeletSocket, resource, error))),
-      );
-    });
+    await orAborted(promise, signal);
   } finally {
-    signal.removeEventListener('abort', giveUp);
+    // Closing the client alone leaves an open call open until its deadline.
+    call.cancel();
     client.close();
   }
 }
