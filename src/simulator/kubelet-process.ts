@@ -1,5 +1,5 @@
 import type { Server } from '@grpc/grpc-js';
-import { mkdir, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import type { Log } from '../lib/log.ts';
@@ -114,9 +114,8 @@ export class KubeletProcess implements AsyncDisposable {
   }
 }
 
+/** A plugin may remove its own socket meanwhile. */
 async function removeSockets(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) {
-    const path = join(folder, name);
-    if ((await stat(path)).isSocket()) await rm(path);
-  }
+  for (const entry of await readdir(folder, { withFileTypes: true }))
+    if (entry.isSocket()) await rm(join(folder, entry.name), { force: true });
 }
