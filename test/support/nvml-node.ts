@@ -28,7 +28,7 @@ export interface NvmlNode {
   killHelper(signal: NodeJS.Signals): void;
   /** Resolves when a helper has told that it is about to ask the driver. */
   stepTaken(): Promise<void>;
-  /** Resolves when the process is gone. */
+  /** Resolves when the process is gone, rejects if it is still there after a while. */
   ended(pid: number): Promise<void>;
   /** Starts another process that holds a driver, and waits until its helper has taken a step. */
   startParent(): Promise<{ parent: ChildProcess; helper: number }>;
@@ -45,6 +45,7 @@ export async function within(
   const file = join(folder, 'scenario');
   const procfsRoot = join(folder, 'proc');
   const parents: ChildProcess[] = [];
+  const strays: number[] = [];
   const stop = new AbortController();
   try {
     const library = await standInLibrary(without === undefined ? {} : { without });
@@ -85,12 +86,14 @@ export async function within(
         const parent = fork(join(import.meta.dirname, 'nvml-parent.ts'), [library.path], { env });
         parents.push(parent);
         const [helper] = (await new Promise((resolve) => parent.once('message', resolve))) as [number];
+        strays.push(helper);
         return { parent, helper };
       },
     });
   } finally {
     stop.abort();
     for (const parent of parents) parent.kill('SIGKILL');
+    for (const pid of strays.filter(isRunning)) process.kill(pid, 'SIGKILL');
     await rm(folder, { recursive: true });
   }
 }
@@ -115,7 +118,10 @@ function watched(command: HostCommand, helpers: number[], onCount: () => void): 
 }
 
 async function waitForEnd(pid: number): Promise<void> {
-  while (isRunning(pid)) await delay(20);
+  for (let turn = 0; isRunning(pid); turn += 1) {
+    if (turn > 500) throw new Error(`process ${pid} is still running`);
+    await delay(20);
+  }
 }
 
 /** A zombie, which waits for its parent to take note, has ended. */
