@@ -1,11 +1,20 @@
-import { build, type Plugin } from 'esbuild';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
-/** Builds `dist/slicewise.cjs`: the whole program in one file, with koffi beside it. `node scripts/bundle.ts [FILE]` */
+/**
+ * Builds the program as it is installed, koffi apart: `node scripts/bundle.ts [FOLDER]`, default `dist`.
+ *
+ *     slicewise.cjs   what is run; picks one of the two below
+ *     program.cjs     every command
+ *     nvml-host.cjs   the process that holds the driver's library: small, because it starts with the agent
+ *     cache/          V8's code for them, so that they need not be compiled at start
+ */
 const root = fileURLToPath(new URL('..', import.meta.url));
-const outfile = resolve(process.argv[2] ?? `${root}/dist/slicewise.cjs`);
+const folder = resolve(process.argv[2] ?? `${root}/dist`);
 
 const contracts = Object.fromEntries(
   ['deviceplugin', 'podresources'].map((name) => {
@@ -25,17 +34,33 @@ const embedContracts: Plugin = {
 };
 
 // CommonJS, because importing node:http as an ES module makes Node load its whole fetch client, a third of the start.
-await build({
-  entryPoints: [`${root}/src/main.ts`],
-  outfile,
+const common: BuildOptions = {
   bundle: true,
   platform: 'node',
   format: 'cjs',
   target: 'node24',
-  minify: true,
-  keepNames: true,
+  minifySyntax: true,
+  minifyWhitespace: true,
   external: ['koffi'],
   define: { parsedContracts: JSON.stringify(contracts) },
   plugins: [embedContracts],
   logLevel: 'warning',
-});
+};
+
+const launcher = `#!/usr/bin/env node
+'use strict';
+require('node:module').enableCompileCache(require('node:path').join(__dirname, 'cache'));
+require(process.argv[2] === 'nvml-host' ? './nvml-host.cjs' : './program.cjs');
+`;
+
+const host = `import { runNvmlHost } from './src/inventory/nvml/host.ts';
+void runNvmlHost(process.argv.slice(3));
+`;
+
+rmSync(`${folder}/cache`, { recursive: true, force: true });
+await build({ ...common, entryPoints: [`${root}/src/main.ts`], outfile: `${folder}/program.cjs` });
+await build({ ...common, stdin: { contents: host, resolveDir: root }, outfile: `${folder}/nvml-host.cjs` });
+writeFileSync(`${folder}/slicewise.cjs`, launcher);
+chmodSync(`${folder}/slicewise.cjs`, 0o755);
+// The demo runs most of the agent once; what was compiled for it is what the cache keeps.
+execFileSync(process.execPath, [`${folder}/slicewise.cjs`, 'demo', '--output', 'json'], { stdio: 'ignore' });

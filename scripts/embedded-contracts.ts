@@ -11,7 +11,8 @@ type Definition = MethodDefinition<object, object>;
  * descriptors of the loader are loaded at start. Messages look the same: snake case, int64 as numbers, defaults filled in.
  */
 export function loadContract(name: string): PackageDefinition {
-  const root = protobuf.Root.fromJSON(parsedContracts[name] ?? {});
+  // Not Root.fromJSON, which resolves every type at once: most are never used, and each resolves itself on first use.
+  const root = new protobuf.Root().addJSON(parsedContracts[name]?.nested ?? {});
   const [space] = root.nestedArray;
   if (!(space instanceof protobuf.Namespace)) throw new Error(`The bundle has no contract ${name}`);
   const entries = space.nestedArray.map((each) => [

@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { openDriver } from '../inventory/open-driver.ts';
+import type { Driver } from '../inventory/driver.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
@@ -10,16 +10,12 @@ import { followConfig, type ConfigInputs } from './follow-config.ts';
 import { NodeProbe } from './node-probe.ts';
 import { runNode } from './run-node.ts';
 import { serveProbes } from './serve-probes.ts';
-import { driverOptions, nodeSettings } from './settings.ts';
+import { nodeSettings } from './settings.ts';
 import { runTogether } from './supervise.ts';
 
 export interface AgentInputs extends ConfigInputs {
-  /** How this program is started again, for the process that holds the driver's library. */
-  readonly self: {
-    readonly executable: string;
-    readonly script: string;
-    readonly options: readonly string[];
-  };
+  /** Gives the driver for a config; whoever asked disposes of it. */
+  readonly openDriver: (config: Config) => Driver;
 }
 
 interface AgentParts {
@@ -95,6 +91,6 @@ async function runConfig(
   parts: AgentParts,
   signal: AbortSignal,
 ): Promise<void> {
-  await using driver = openDriver({ ...driverOptions(config), self: inputs.self }, parts);
+  await using driver = inputs.openDriver(config);
   await runNode(nodeSettings(config), { ...parts, driver }, signal);
 }

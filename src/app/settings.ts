@@ -1,7 +1,6 @@
 import { resolve } from 'node:path';
 import type { DeviceListStrategy } from '../allocation/response.ts';
 import type { Config } from '../config/config.ts';
-import type { openDriver } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { NodeSettings } from './run-node.ts';
 
@@ -24,27 +23,8 @@ export function nodeSettings({ flags, imex }: Config): NodeSettings {
   };
 }
 
-/** What the choice and the opening of the driver take from the config. */
-export function driverOptions({ flags }: Config): Omit<Parameters<typeof openDriver>[0], 'self'> {
-  const { agent, plugin } = flags;
-  if (flags.deviceDiscoveryStrategy === 'tegra') throw notBuilt('tegra');
-  return {
-    strategy: flags.deviceDiscoveryStrategy,
-    scenario: agent.scenario,
-    nvmlLibrary: agent.nvmlLibrary,
-    nvidiaSmi: agent.nvidiaSmi,
-    driverRoot: flags.nvidiaDriverRoot,
-    containerDriverRoot: plugin.containerDriverRoot,
-    sysfsRoot: agent.sysfsRoot,
-  };
-}
-
 /** The config refuses what is not built, so this is a second bolt, not the door. */
 function builtStrategy(strategy: string): DeviceListStrategy {
   if (strategy === 'envvar' || strategy === 'volume-mounts') return strategy;
-  throw notBuilt(strategy);
-}
-
-function notBuilt(word: string): OperatorError {
-  return new OperatorError('not-in-this-version', `${word} is not in this version yet`);
+  throw new OperatorError('not-in-this-version', `${strategy} is not in this version yet`);
 }

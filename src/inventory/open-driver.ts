@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -72,10 +72,8 @@ function openSimulated(scenario: string | null, deps: DriverDeps): Driver {
 
 function openNvml(options: DriverOptions, deps: DriverDeps): Driver {
   return openLazily(async () => {
-    const [{ createNvmlDriver }, driverRoot] = await Promise.all([
-      import('./nvml/client.ts'),
-      findDriverRoot(options),
-    ]);
+    const { createNvmlDriver } = await import('./nvml/client.ts');
+    const driverRoot = findDriverRoot(options);
     return createNvmlDriver({ library: options.nvmlLibrary, driverRoot, self: options.self }, deps);
   });
 }
@@ -90,13 +88,8 @@ function openSmi(options: DriverOptions, deps: DriverDeps): Driver {
   });
 }
 
-async function findDriverRoot({ containerDriverRoot, driverRoot }: DriverOptions): Promise<string> {
-  try {
-    await access(containerDriverRoot);
-    return containerDriverRoot;
-  } catch {
-    return driverRoot;
-  }
+function findDriverRoot({ containerDriverRoot, driverRoot }: DriverOptions): string {
+  return existsSync(containerDriverRoot) ? containerDriverRoot : driverRoot;
 }
 
 /** Each snapshot is seen with the one before it. */
