@@ -40,9 +40,8 @@ async function chooseDriver(): Promise<readonly string[]> {
 
 function buildBundle(root: string): string {
   if (options.checkout) return `${root}/src/main.ts`;
-  const file = `${root}/dist/slicewise.mjs`;
-  execFileSync(process.execPath, [`${root}/scripts/bundle.ts`, file], { stdio: 'inherit' });
-  return file;
+  execFileSync(process.execPath, [`${root}/scripts/bundle.ts`, `${root}/dist`], { stdio: 'inherit' });
+  return `${root}/dist/slicewise.cjs`;
 }
 
 /** What a Node that does nothing takes here and now: the floor, and a measure of the machine's mood. */
