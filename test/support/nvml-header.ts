@@ -12,7 +12,7 @@ export type Found = { readonly path: string } | { readonly missing: string };
 /**
  * NVIDIA's own `nvml.h`, from the Go module that carries it; fetched once into Go's module cache, never committed.
  */
-export async function nvmlHeader(): Promise<Found> {
+async function nvmlHeader(): Promise<Found> {
   const go = ['/usr/local/go/bin/go'].find((path) => existsSync(path)) ?? 'go';
   try {
     const { stdout } = await run(go, ['mod', 'download', '-json', headerModule], { cwd: tmpdir() });

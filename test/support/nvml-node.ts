@@ -83,7 +83,7 @@ export async function within(
       stepTaken: () => step.promise,
       ended: waitForEnd,
       async startParent() {
-        const parent = fork(join(import.meta.dirname, 'nvml-parent.ts'), [library.path], { env });
+        const parent = fork(new URL('./nvml-parent.ts', import.meta.url), [library.path], { env });
         parents.push(parent);
         const [helper] = (await new Promise((resolve) => parent.once('message', resolve))) as [number];
         strays.push(helper);

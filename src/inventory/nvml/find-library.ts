@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { systemErrorCode, toError } from '../../lib/errors.ts';
 
 /** The driver library under the name that its packages install for programs. */
-export const libraryName = 'libnvidia-ml.so.1';
+const libraryName = 'libnvidia-ml.so.1';
 
 /** Where distributions put the driver's libraries, under the driver root. */
 const libraryFolders = [

@@ -46,8 +46,7 @@ export async function runNvmlHost(args: string[]): Promise<void> {
 }
 
 function toFailure(thrown: unknown): HostFailure {
-  if (thrown instanceof DriverError)
-    return { code: thrown.code as HostFailure['code'], message: thrown.message };
+  if (thrown instanceof DriverError) return { code: thrown.code, message: thrown.message };
   return { code: 'driver-failed', message: `The NVIDIA driver cannot be read: ${toError(thrown).message}` };
 }
 
