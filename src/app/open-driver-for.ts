@@ -18,6 +18,7 @@ export function openDriverFor({ flags }: Config, self: DriverOptions['self'], de
     driverRoot: flags.nvidiaDriverRoot,
     containerDriverRoot: plugin.containerDriverRoot,
     sysfsRoot: agent.sysfsRoot,
+    procfsRoot: agent.procfsRoot,
   };
   return openDriver(options, deps);
 }

@@ -23,6 +23,7 @@ export interface DriverOptions {
   /** Where that root is mounted in our container; outside of a container there is no such folder. */
   readonly containerDriverRoot: string;
   readonly sysfsRoot: string;
+  readonly procfsRoot: string;
   /** How this program is started again, for the helper process of nvml. */
   readonly self: NvmlDriverOptions['self'];
 }
@@ -74,7 +75,8 @@ function openNvml(options: DriverOptions, deps: DriverDeps): Driver {
   return openLazily(async () => {
     const { createNvmlDriver } = await import('./nvml/client.ts');
     const driverRoot = findDriverRoot(options);
-    return createNvmlDriver({ library: options.nvmlLibrary, driverRoot, self: options.self }, deps);
+    const { nvmlLibrary: library, procfsRoot, self } = options;
+    return createNvmlDriver({ library, driverRoot, procfsRoot, self }, deps);
   });
 }
 

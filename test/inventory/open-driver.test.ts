@@ -175,6 +175,7 @@ describe('openDriver', () => {
       driverRoot: folder,
       containerDriverRoot: join(folder, 'ctr'),
       sysfsRoot: join(folder, 'sys'),
+      procfsRoot: join(folder, 'proc'),
     };
     const nothing = { scenario: null, nvmlLibrary: null, nvidiaSmi: join(folder, 'no-smi') };
     return openDriver(
