@@ -38,7 +38,7 @@ export interface KubeletNode extends AsyncDisposable {
   startAgent(args?: readonly string[]): AgentProcess;
   /** Starts an agent and waits until all GPUs of the node can be asked for. */
   startServingAgent(args?: readonly string[]): Promise<AgentProcess>;
-  /** Starts an agent on a node that has one already, and waits until it stands by. */
+  /** Starts an agent on a node that has one already, and waits until it stands by and knows the GPUs. */
   startStandby(args?: readonly string[]): Promise<AgentProcess>;
   setGpu(index: number, state: 'present' | 'lost' | 'absent'): Promise<void>;
   writeScenario(content: ScenarioContent): Promise<void>;
@@ -97,6 +97,7 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
     async startStandby(args) {
       const agent = start(args);
       await agent.waitForLog(({ msg }) => msg.startsWith('standing by'));
+      await agent.waitForLog(({ msg }) => msg === 'device list changed');
       return agent;
     },
     async setGpu(index, state) {
