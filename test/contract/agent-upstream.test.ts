@@ -138,7 +138,7 @@ describe('assignments', () => {
     await agent.exit;
     await node.kubelet.restart({ downMs: 100 });
     await node.startServingAgent();
-    await readmitted(node);
+    await node.readmitted();
     expect(pod.phase).toBe('Running');
     expect(bookings(node.kubelet)).toEqual(before);
   });
@@ -151,7 +151,7 @@ describe('assignments', () => {
     agent.signal('SIGTERM');
     await agent.exit;
     await node.kubelet.restart();
-    await readmitted(node);
+    await node.readmitted();
     expect(pod.phase).toBe('Succeeded');
     expect(node.happened('allocated')).toHaveLength(1);
   });
@@ -163,7 +163,7 @@ describe('assignments', () => {
     await node.kubelet.stop();
     node.kubelet.remove(gone);
     await restartKubelet(node);
-    await readmitted(node);
+    await node.readmitted();
     expect(await callOnce(node.kubelet.podResourcesSocket, podResourcesService.List, undefined)).toEqual([]);
     expect((await node.admit('next', 2)).phase).toBe('Running');
   });
@@ -195,7 +195,7 @@ describe('assignments', () => {
     agent.signal('SIGKILL');
     await agent.exit;
     await node.kubelet.reboot();
-    await readmitted(node);
+    await node.readmitted();
     expect(pod).toMatchObject({ phase: 'Failed', reason: 'UnexpectedAdmissionError' });
     expect(pod.message).toContain('no healthy devices present');
     await node.startServingAgent();
@@ -215,13 +215,7 @@ async function waitForStatus(node: KubeletNode, capacity: number, allocatable: n
 async function restartKubelet(node: KubeletNode): Promise<void> {
   await node.kubelet.restart();
   await node.kubelet.waitForAllocatable(gpuResource, node.gpuIds.length, patienceMs);
-  await readmitted(node);
-}
-
-/** Resolves when the kubelet that was started again has been through with the pods that it found. */
-async function readmitted(node: KubeletNode): Promise<void> {
-  const pod = await node.kubelet.admit({ name: 'without devices', containers: [{ name: 'main' }] });
-  node.kubelet.remove(pod);
+  await node.readmitted();
 }
 
 /** What the pod's first container was last started with. */

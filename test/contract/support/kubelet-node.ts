@@ -44,6 +44,8 @@ export interface KubeletNode extends AsyncDisposable {
   writeScenario(content: ScenarioContent): Promise<void>;
   /** A pod of one container. */
   admit(name: string, gpus: number): Promise<Pod>;
+  /** Resolves when the kubelet has been through with the pods that it found when it started, and drops dead ones again. */
+  readmitted(): Promise<void>;
   /** Names of the agents' sockets beside kubelet.sock. */
   agentSockets(): Promise<readonly string[]>;
   /** The kubelet's events of a kind so far. */
@@ -107,6 +109,10 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
     },
     writeScenario,
     admit: (name, count) => kubelet.admit(podSpec(name, count)),
+    async readmitted() {
+      const pod = await kubelet.admit({ name: 'without devices', containers: [{ name: 'main' }] });
+      kubelet.remove(pod);
+    },
     async agentSockets() {
       const names = await readdir(kubelet.devicePluginFolder);
       return names.filter((name) => name.endsWith('.sock') && name !== 'kubelet.sock');
