@@ -3,7 +3,7 @@ export const budgets: Readonly<Record<string, { readonly budget: string; readonl
   'bare Node: exec → exit': { budget: '', goal: 'the floor' },
   'exec → first list at the kubelet': { budget: '300', goal: '120' },
   'Allocate, 1 GPU': { budget: '0.6 / 2', goal: '0.15 / 0.55' },
-  'GetPreferredAllocation, 1 GPU': { budget: '1', goal: '0.5' },
+  'GetPreferredAllocation, 1 of 8 GPUs': { budget: '1', goal: '0.5' },
   'kubelet.sock recreated → list': { budget: '200 (p99)', goal: '50 (p99)' },
   'Register refused → list': { budget: '1000', goal: '200' },
   'list stream lost → list': { budget: '1000', goal: '300' },

@@ -1,6 +1,8 @@
+import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { devicePluginService } from '../src/kubelet/wire.ts';
 import { gpuResource, openStage, type Stage, type Subject } from './agent-under-test.ts';
 import { readProcessUse } from './process-use.ts';
 
@@ -34,35 +36,66 @@ async function* stopToExit(subject: Subject, runs: number): AsyncGenerator<numbe
   }
 }
 
-/** One pod with one GPU after the other; the time of the Allocate call alone, as the kubelet sees it. */
+/** Calls one after the other from one client on the plugin's socket, as a kubelet that admits pods without a pause. */
 async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
-  await using stage = await openStage(subject);
-  await startServing(stage);
-  yield* callTimes(stage, 'allocated', runs);
+  const { Allocate } = devicePluginService;
+  yield* callTimes(subject, runs, (client, [id = '']) =>
+    call(client, Allocate, [[id]], (answer) => answer.length === 1),
+  );
 }
 
 async function* prefer(subject: Subject, runs: number): AsyncGenerator<number> {
-  await using stage = await openStage(subject);
-  await startServing(stage);
-  yield* callTimes(stage, 'preferred', runs);
+  const { GetPreferredAllocation } = devicePluginService;
+  yield* callTimes(subject, runs, (client, availableIds) =>
+    call(
+      client,
+      GetPreferredAllocation,
+      [{ availableIds, requiredIds: [], size: 1 }],
+      (answer) => answer[0]?.length === 1,
+    ),
+  );
 }
 
 async function* callTimes(
-  stage: Stage,
-  kind: 'allocated' | 'preferred',
+  subject: Subject,
   runs: number,
+  ask: (client: Client, ids: readonly string[]) => Promise<void>,
 ): AsyncGenerator<number> {
-  const warmUp = Math.min(20, runs);
+  await using stage = await openStage(subject);
+  await startServing(stage);
+  const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
+  const socket = join(stage.kubelet.devicePluginFolder, registered?.endpoint ?? '');
+  const client = new Client(`unix://${socket}`, credentials.createInsecure());
+  const ids = stage.kubelet.devices(gpuResource).map((device) => device.id);
+  const warmUp = 200;
   for (let run = 0; run < runs + warmUp; run += 1) {
-    const from = stage.kubelet.events.length;
-    const pod = await stage.kubelet.admit({
-      name: `pod-${run}`,
-      containers: [{ name: 'main', resources: { [gpuResource]: 1 } }],
-    });
-    const call = await stage.kubelet.waitForEvent(kind, { from });
-    if (run >= warmUp) yield call.durationMs;
-    stage.kubelet.remove(pod);
+    const startedMs = performance.now();
+    await ask(client, ids);
+    if (run >= warmUp) yield performance.now() - startedMs;
   }
+  client.close();
+}
+
+function call<Request, Response>(
+  client: Client,
+  method: MethodDefinition<Request, Response>,
+  request: Request,
+  isGood: (response: Response) => boolean,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(
+      method.path,
+      method.requestSerialize,
+      method.responseDeserialize,
+      request,
+      (error, response) => {
+        if (error !== null) reject(error);
+        else if (response === undefined || !isGood(response))
+          reject(new Error(`${method.path} gave a wrong answer`));
+        else resolve();
+      },
+    );
+  });
 }
 
 async function* kubeletRestart(subject: Subject, runs: number): AsyncGenerator<number> {
@@ -147,8 +180,8 @@ async function stopAgent(stage: Stage, agent: ReturnType<Stage['startAgent']>): 
 /** Every figure of `npm run bench`, in order. */
 export const measurements: readonly Measurement[] = [
   { name: 'exec → first list at the kubelet', unit: 'ms', runs: 20, measure: startToList },
-  { name: 'Allocate, 1 GPU', unit: 'ms', runs: 1000, measure: allocate },
-  { name: 'GetPreferredAllocation, 1 GPU', unit: 'ms', runs: 1000, measure: prefer },
+  { name: 'Allocate, 1 GPU', unit: 'ms', runs: 2000, measure: allocate },
+  { name: 'GetPreferredAllocation, 1 of 8 GPUs', unit: 'ms', runs: 2000, measure: prefer },
   { name: 'kubelet.sock recreated → list', unit: 'ms', runs: 50, measure: kubeletRestart },
   { name: 'Register refused → list', unit: 'ms', runs: 10, measure: refusedRegister },
   { name: 'list stream lost → list', unit: 'ms', runs: 10, measure: lostStream },
