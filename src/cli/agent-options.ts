@@ -11,11 +11,12 @@ export type AgentOptions =
 /** Long names without dashes, as the person wrote them, with their text; lists and repeated flags with all of them. */
 export type RawFlags = Readonly<Record<string, unknown>>;
 
-/** Parses the arguments of `slicewise agent`. Values are not judged here. */
+/** Parses the arguments of `slicewise agent`. Neither values nor names are judged here. */
 export async function parseAgentOptions(args: readonly string[], terminal: Terminal): Promise<AgentOptions> {
   const parser = createParser('slicewise agent', terminal)
     .description('Serves the GPUs of this node to the kubelet, until it is told to stop.')
-    .allowExcessArguments(false)
+    .allowUnknownOption()
+    .allowExcessArguments()
     .addHelpText(
       'after',
       '\nA flag counts before its environment variable, that before the config file, that before the default.' +
@@ -23,9 +24,27 @@ export async function parseAgentOptions(args: readonly string[], terminal: Termi
         '\nSettings that only the file has: slicewise config schema. Exit codes: 0 stopped, 1 failed, 2 wrong use or config.\n',
     );
   const flags = addAgentOptions(parser);
-  parser.action(() => {});
+  let unknown: RawFlags = {};
+  parser.action(() => {
+    unknown = readUnknown(parser);
+  });
   const code = await parseWith(parser, doubleDashes(args));
-  return code === null ? { kind: 'flags', flags } : { kind: 'exit', code };
+  return code === null ? { kind: 'flags', flags: { ...unknown, ...flags } } : { kind: 'exit', code };
+}
+
+/** Flags that do not exist: left to the check of the config, which shows them with all else that is wrong. */
+function readUnknown(parser: Command): RawFlags {
+  const unknown: Record<string, unknown> = {};
+  let before = '';
+  for (const arg of parser.args) {
+    const name = /^--([^=]+)/.exec(arg)?.[1];
+    if (name !== undefined) unknown[name] = true;
+    else if (arg.startsWith('-')) parser.error(`error: unknown option '${arg}'`);
+    else if (!before.startsWith('--') || before.includes('='))
+      parser.error(`error: 'agent' takes options only, but was given '${arg}'`);
+    before = arg;
+  }
+  return unknown;
 }
 
 /** Adds every option of `slicewise agent`; the record fills as the parser reads them. */
