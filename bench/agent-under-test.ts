@@ -33,6 +33,8 @@ export async function openStage(subject: Subject): Promise<Stage> {
     kubelet.podResourcesSocket,
     '--state-dir',
     join(folder, 'state'),
+    '--cdi-root',
+    join(folder, 'cdi'),
     '--http-address',
     'off',
   ];

@@ -1,5 +1,6 @@
 import type { DeviceNodes, NodePath } from '../inventory/device-nodes.ts';
 import type { PlannedDevice } from '../resources/plan.ts';
+import type { CdiNames } from './cdi-names.ts';
 import { encodeRecord, recordAnnotation } from './record.ts';
 
 /** What the container runtime is told to add to one container, in the terms of the device plugin API. */
@@ -25,8 +26,8 @@ export interface DeviceNode {
   readonly permissions: string;
 }
 
-/** How a device is made known to the NVIDIA container runtime. */
-export type DeviceListStrategy = 'envvar' | 'volume-mounts';
+/** How a device is made known: the first two to the NVIDIA container runtime, the others to any runtime that knows CDI. */
+export type DeviceListStrategy = 'envvar' | 'volume-mounts' | 'cdi-annotations' | 'cdi-cri';
 
 /** What a container's devices are called towards the NVIDIA container runtime. */
 export type DeviceIdStrategy = 'uuid' | 'index';
@@ -38,22 +39,41 @@ export interface ResponseSettings {
   readonly passDeviceSpecs: boolean;
   readonly imexChannelIds: readonly number[];
   readonly features: Readonly<Record<'gdrcopy' | 'gds' | 'mofed', boolean>>;
+  /** For the annotation of `cdi-annotations`; ends in a slash as a rule. */
+  readonly cdiAnnotationPrefix: string;
+}
+
+/** What CDI devices are called in one answer. */
+export interface CdiRequest {
+  readonly names: CdiNames;
+  /** Sets this answer's annotation apart from those of other containers: a UUID. */
+  readonly id: string;
+}
+
+/** True when nothing but CDI names tells a runtime of the devices. */
+export function isCdiOnly(strategies: readonly DeviceListStrategy[]): boolean {
+  return strategies.every((strategy) => strategy === 'cdi-annotations' || strategy === 'cdi-cri');
 }
 
 /** Folder that the NVIDIA container runtime reads a container's devices from, as names of mounts. */
 const deviceListFolder = '/var/run/nvidia-container-devices';
 
-/** The answer for one container, with its devices in the given order. Equal input gives an equal answer. */
+/**
+ * The answer for one container, with its devices in the given order. Equal input gives an equal answer.
+ * @param cdi `null` where no strategy goes by CDI names
+ */
 export function buildResponse(
   devices: readonly PlannedDevice[],
   settings: ResponseSettings,
   nodes: DeviceNodes,
+  cdi: CdiRequest | null,
 ): ContainerResponse {
   const ids = devices.map(({ gpu }) =>
     settings.deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid,
   );
   const channels = nodes.imexChannels.map(({ id }) => String(id));
   const strategies = new Set(settings.deviceListStrategies);
+  const cdiNames = cdi === null ? [] : cdiList(devices, cdi.names);
   return {
     envs: {
       ...(strategies.has('envvar') && envvarList(ids, channels)),
@@ -63,15 +83,33 @@ export function buildResponse(
       ...(settings.features.mofed && { NVIDIA_MOFED: 'enabled' }),
     },
     mounts: strategies.has('volume-mounts') ? volumeMountList(ids, channels) : [],
-    devices: settings.passDeviceSpecs ? deviceNodes(devices, nodes) : [],
+    // A CDI spec has the nodes already.
+    devices:
+      settings.passDeviceSpecs && !isCdiOnly(settings.deviceListStrategies)
+        ? deviceNodes(devices, nodes)
+        : [],
     annotations: {
+      ...(cdi !== null &&
+        strategies.has('cdi-annotations') && {
+          [`${settings.cdiAnnotationPrefix}nvidia-device-plugin_${cdi.id}`]: cdiNames.join(','),
+        }),
       [recordAnnotation]: encodeRecord({
         version: 1,
         gpus: devices.map(({ gpu }) => ({ uuid: gpu.uuid, mib: gpu.memoryTotalMiB })),
       }),
     },
-    cdiDevices: [],
+    cdiDevices: strategies.has('cdi-cri') ? cdiNames : [],
   };
+}
+
+/** The names of the GPUs in order, then of what comes with every GPU. A device is not granted while it has no name. */
+function cdiList(devices: readonly PlannedDevice[], names: CdiNames): readonly string[] {
+  const gpus = devices.map(({ id, gpu }) => {
+    const name = names.gpus.get(gpu.uuid);
+    if (name === undefined) throw new Error(`${id} was granted without a CDI name`);
+    return name;
+  });
+  return [...gpus, ...names.others];
 }
 
 function envvarList(ids: readonly string[], channels: readonly string[]): Record<string, string> {

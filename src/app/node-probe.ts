@@ -1,6 +1,7 @@
 import type { Clock } from '../lib/clock.ts';
 import type { Latest } from '../lib/latest.ts';
 import type { InventoryState } from './inventory-loop.ts';
+import type { DescribedReading } from './keep-cdi.ts';
 import type { Offer } from './offer.ts';
 import { judgeReadiness, type Readiness } from './readiness.ts';
 import type { ServingState } from './serving-state.ts';
@@ -8,6 +9,7 @@ import type { ServingState } from './serving-state.ts';
 /** What a running node shows to the probes. */
 export interface RunningNode {
   readonly inventory: Latest<InventoryState>;
+  readonly described: Latest<DescribedReading | null>;
   readonly offers: Latest<readonly Offer[]>;
   readonly state: ServingState;
   readonly rescanIntervalMs: number;
@@ -61,6 +63,7 @@ export class NodeProbe {
         reason: node.state.whyUnregistered(resource),
       })),
       inventory: node.inventory.value,
+      cdi: node.described.value?.cdi ?? null,
       rescanIntervalMs: node.rescanIntervalMs,
     });
   }

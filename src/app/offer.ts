@@ -1,6 +1,13 @@
+import { randomUUID } from 'node:crypto';
+import type { CdiNames } from '../allocation/cdi-names.ts';
 import { decide } from '../allocation/decide.ts';
 import { preferDevices } from '../allocation/preferred.ts';
-import { buildResponse, type ContainerResponse, type ResponseSettings } from '../allocation/response.ts';
+import {
+  buildResponse,
+  isCdiOnly,
+  type ContainerResponse,
+  type ResponseSettings,
+} from '../allocation/response.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
 import { Refusal, type ResourceHandlers } from '../kubelet/handlers.ts';
@@ -22,6 +29,13 @@ export interface OfferDeps {
   readonly metrics: Pick<Metrics, 'allocation' | 'refusal' | 'devices'>;
 }
 
+/** What answers need to know of the node. */
+export interface NodeFacts {
+  readonly nodes: DeviceNodes;
+  /** `null` where no strategy goes by CDI names. */
+  readonly cdiNames: CdiNames | null;
+}
+
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
 export class Offer implements ResourceHandlers {
   readonly resource: ResourceName;
@@ -29,12 +43,12 @@ export class Offer implements ResourceHandlers {
   readonly #deps: OfferDeps;
   readonly #recentlyNamed = new Map<string, number>();
   #roster: readonly RosterDevice[] = [];
-  #nodes: DeviceNodes;
+  #node: NodeFacts;
   #lastAllocateMs = Number.NEGATIVE_INFINITY;
 
-  constructor(resource: ResourceName, nodes: DeviceNodes, deps: OfferDeps) {
+  constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
     this.resource = resource;
-    this.#nodes = nodes;
+    this.#node = node;
     this.#deps = deps;
   }
 
@@ -51,8 +65,8 @@ export class Offer implements ResourceHandlers {
   }
 
   /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
-  update(planned: readonly PlannedDevice[], nodes: DeviceNodes): void {
-    this.#nodes = nodes;
+  update(planned: readonly PlannedDevice[], node: NodeFacts): void {
+    this.#node = node;
     const everyone = new Set(this.#roster.map((device) => device.id));
     this.#publish(nextRoster(this.#roster, planned, { nowMs: this.#deps.clock.now(), inUse: everyone }));
   }
@@ -86,7 +100,7 @@ export class Offer implements ResourceHandlers {
     const decision = decide(ids, {
       resource,
       devices: this.#roster,
-      needsDeviceNode: settings.passDeviceSpecs,
+      needsDeviceNode: settings.passDeviceSpecs && !isCdiOnly(settings.deviceListStrategies),
     });
     if (decision.kind === 'refused') {
       metrics.refusal(resource, decision.reason);
@@ -99,7 +113,9 @@ export class Offer implements ResourceHandlers {
     for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastAllocateMs);
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
-    return buildResponse(decision.devices, settings, this.#nodes);
+    const { nodes, cdiNames } = this.#node;
+    const cdi = cdiNames === null ? null : { names: cdiNames, id: randomUUID() };
+    return buildResponse(decision.devices, settings, nodes, cdi);
   }
 
   #publish(roster: readonly RosterDevice[]): void {

@@ -1,5 +1,6 @@
 import type { ResourceName } from '../resources/resource-name.ts';
 import type { InventoryState } from './inventory-loop.ts';
+import type { CdiState } from './keep-cdi.ts';
 
 /** What the readiness of the agent depends on. Times are milliseconds of the monotonic clock. */
 export interface ReadinessFacts {
@@ -11,6 +12,8 @@ export interface ReadinessFacts {
   readonly waitingFor: string | null;
   readonly resources: readonly ResourceFacts[];
   readonly inventory: InventoryState;
+  /** `null` where containers are not given devices by CDI name. */
+  readonly cdi: Pick<CdiState, 'problem' | 'trouble'> | null;
   readonly rescanIntervalMs: number;
 }
 
@@ -38,6 +41,7 @@ export function judgeReadiness(facts: ReadinessFacts): Readiness {
   const problems = [
     ...(facts.configProblem === null ? [] : [`config: ${facts.configProblem}`]),
     ...inventoryProblems(facts),
+    ...(facts.cdi === null || facts.cdi.problem === null ? [] : [`cdi: ${facts.cdi.problem}`]),
     ...servingProblems(facts),
   ];
   if (problems.length > 0) return { ok: false, reasons: problems };
@@ -45,6 +49,7 @@ export function judgeReadiness(facts: ReadinessFacts): Readiness {
   const notes = [
     ...(facts.standingBy ? ['standing by: another agent serves this node'] : []),
     ...(facts.resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
+    ...(facts.cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
   ];
   return { ok: true, reasons: notes };

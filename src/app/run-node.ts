@@ -1,13 +1,16 @@
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { Driver } from '../inventory/driver.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
 import type { KubeletObserver } from '../kubelet/handlers.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
 import { planResources, type ResourcePlan } from '../resources/plan.ts';
-import { emptyInventory, keepInventory, type InventoryState } from './inventory-loop.ts';
+import { describeReadings, type CdiSettings } from './describe-readings.ts';
+import { emptyInventory, keepInventory } from './inventory-loop.ts';
+import type { CdiState, DescribedReading } from './keep-cdi.ts';
 import { Offer } from './offer.ts';
 import type { NodeProbe } from './node-probe.ts';
 import { serveNode } from './serve-node.ts';
@@ -22,6 +25,7 @@ export interface NodeSettings {
   readonly devRoot: string;
   readonly imexRequired: boolean;
   readonly response: ResponseSettings;
+  readonly cdi: CdiSettings;
 }
 
 export interface RunNodeDeps {
@@ -36,6 +40,8 @@ export interface RunNodeDeps {
 export async function runNode(settings: NodeSettings, deps: RunNodeDeps, signal: AbortSignal): Promise<void> {
   const { clock, log, metrics, probe } = deps;
   const inventory = emptyInventory();
+  const described = new Latest<DescribedReading | null>(null);
+  const serving = new Latest(false);
   const offers = new Latest<readonly Offer[]>([]);
   const state = new ServingState();
   const observer: KubeletObserver = {
@@ -47,7 +53,8 @@ export async function runNode(settings: NodeSettings, deps: RunNodeDeps, signal:
     unregistered: (resource, reason) => state.unregistered(resource, reason),
     rpc: (method, code, seconds) => metrics.rpc(method, code, seconds),
   };
-  const leave = probe.enter({ inventory, offers, state, rescanIntervalMs: settings.rescanIntervalMs });
+  const { rescanIntervalMs } = settings;
+  const leave = probe.enter({ inventory, described, offers, state, rescanIntervalMs });
   try {
     await runTogether(
       [
@@ -56,14 +63,24 @@ export async function runNode(settings: NodeSettings, deps: RunNodeDeps, signal:
             inventory,
             {
               ...deps,
-              rescanIntervalMs: settings.rescanIntervalMs,
+              rescanIntervalMs,
               devices: { devRoot: settings.devRoot, imexChannelIds: settings.response.imexChannelIds },
               observer: metrics,
             },
             until,
           ),
-        (until) => keepOffers(inventory, offers, settings, deps, until),
-        (until) => serveNode({ ...settings, clock, log, observer, offers, state, metrics }, until),
+        (until) => describeReadings(inventory, described, serving, { ...settings, clock, log }, until),
+        (until) => keepOffers(described, offers, settings, deps, until),
+        (until) => {
+          // No pod may be given a name that no runtime knows yet.
+          const prepare = async (stop: AbortSignal): Promise<void> => {
+            await described.until((value) => value !== null && (value.cdi?.inForce ?? true), stop);
+          };
+          return serveNode(
+            { ...settings, clock, log, observer, offers, state, metrics, serving, prepare },
+            until,
+          );
+        },
       ],
       signal,
     );
@@ -74,23 +91,24 @@ export async function runNode(settings: NodeSettings, deps: RunNodeDeps, signal:
 
 /** Turns each new inventory into the resources that are offered. A resource, once offered, stays. */
 async function keepOffers(
-  inventory: Latest<InventoryState>,
+  described: Latest<DescribedReading | null>,
   offers: Latest<readonly Offer[]>,
   settings: NodeSettings,
   deps: RunNodeDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  for await (const { reading } of inventory.values(signal)) {
-    if (reading === null) continue;
-    const { snapshot, nodes } = reading;
+  for await (const value of described.values(signal)) {
+    if (value === null) continue;
+    const { snapshot, nodes } = value.reading;
+    const node = { nodes, cdiNames: value.cdi?.names ?? null };
     const failed = snapshot.gpus.filter((gpu) => gpu.error !== null).length + snapshot.unreadable.length;
     deps.metrics.gpus({ readable: snapshot.gpus.length + snapshot.unreadable.length - failed, failed });
-    const plans = planResources(snapshot, nodeFault(settings, nodes));
+    const plans = planResources(withCdiFaults(snapshot, value.cdi), nodeFault(settings, nodes, value.cdi));
     const known = new Map(offers.value.map((offer) => [offer.resource, offer]));
     const added = plans
       .filter(({ resource }) => !known.has(resource))
-      .map(({ resource }) => new Offer(resource, nodes, { ...deps, settings: settings.response }));
-    for (const offer of [...offers.value, ...added]) offer.update(devicesOf(offer, plans), nodes);
+      .map(({ resource }) => new Offer(resource, node, { ...deps, settings: settings.response }));
+    for (const offer of [...offers.value, ...added]) offer.update(devicesOf(offer, plans), node);
     if (added.length > 0) offers.set([...offers.value, ...added]);
   }
 }
@@ -99,8 +117,16 @@ function devicesOf(offer: Offer, plans: readonly ResourcePlan[]): ResourcePlan['
   return plans.find(({ resource }) => resource === offer.resource)?.devices ?? [];
 }
 
+/** A GPU that runtimes do not know cannot be used. */
+function withCdiFaults(snapshot: Snapshot, cdi: CdiState | null): Snapshot {
+  if (cdi === null || cdi.faults.size === 0) return snapshot;
+  const gpus = snapshot.gpus.map((gpu) => ({ ...gpu, error: gpu.error ?? cdi.faults.get(gpu.uuid) ?? null }));
+  return { ...snapshot, gpus };
+}
+
 /** What keeps every GPU of the node from being used, apart from the GPUs themselves. */
-function nodeFault(settings: NodeSettings, nodes: DeviceNodes): string | null {
+function nodeFault(settings: NodeSettings, nodes: DeviceNodes, cdi: CdiState | null): string | null {
+  if (cdi !== null && cdi.problem !== null) return cdi.problem;
   if (!settings.imexRequired) return null;
   const missing = settings.response.imexChannelIds.filter(
     (id) => !nodes.imexChannels.some((node) => node.id === id),

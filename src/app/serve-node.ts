@@ -18,6 +18,10 @@ export interface ServeNodeDeps extends SessionDeps {
   readonly offers: Latest<readonly Offer[]>;
   readonly state: ServingState;
   readonly metrics: Pick<Metrics, 'serving'>;
+  /** True while this agent is the one that serves the node. */
+  readonly serving: Latest<boolean>;
+  /** Resolves when the node is ready for pods; nothing is registered before. */
+  readonly prepare: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -38,13 +42,23 @@ export async function serveNode(deps: ServeNodeDeps, signal: AbortSignal): Promi
     );
     deps.state.serving();
     deps.metrics.serving(true);
+    deps.serving.set(true);
     if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
     const dead = removeDeadSockets(folder);
     if (dead.length > 0) deps.log.info({ sockets: dead }, 'removed the sockets of an earlier run');
     await runTogether(
-      [(until) => serveOffers(deps, until), (until) => untilLockLost(lock, deps, until)],
+      [
+        async (until) => {
+          await deps.prepare(until);
+          await serveOffers(deps, until);
+        },
+        (until) => untilLockLost(lock, deps, until),
+      ],
       signal,
-    ).finally(() => deps.metrics.serving(false));
+    ).finally(() => {
+      deps.serving.set(false);
+      deps.metrics.serving(false);
+    });
   }
 }
 

@@ -73,7 +73,11 @@ function arrange(values: SettingValues) {
     health: { xids: values['health.xids'] },
     exclude: values['exclude'],
     cluster: { enabled: values['cluster.enabled'], fastStatus: values['cluster.fastStatus'] },
-    cdi: { spec: values['cdi.spec'] },
+    cdi: {
+      spec: values['cdi.spec'],
+      featureFlags: values['--cdi-feature-flags'],
+      disableHooks: values['--cdi-disable-hooks'],
+    },
   };
 }
 

@@ -69,7 +69,7 @@ export const agentSettings = {
     env: ['SLICEWISE_CDI_ROOT'],
     kind: path(),
     default: '/var/run/cdi',
-    description: 'Folder for CDI specs; without effect until CDI is in.',
+    description: 'Folder that container runtimes read CDI specs from, and that ours are written to.',
   }),
   'flags.agent.sysfsRoot': setting({
     group,

@@ -130,10 +130,10 @@ export const featureSettings = {
   }),
   'cdi.spec': setting({
     group: 'cdi',
-    kind: oneOf(['managed', 'external']),
-    default: 'managed',
-    built,
-    description: 'Whether the agent writes the CDI specs or something else on the node does.',
+    kind: oneOf(['own', 'toolkit', 'auto']),
+    default: 'own',
+    description:
+      "By which CDI names containers are given GPUs: those of specs that the agent writes, those of the specs of NVIDIA's container toolkit, or the toolkit's if it describes every GPU.",
   }),
 } as const;
 

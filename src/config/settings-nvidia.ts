@@ -10,7 +10,6 @@ import {
   optionalText,
   structure,
   text,
-  wordList,
 } from './value-kinds.ts';
 
 const group = 'nvidia';
@@ -117,8 +116,8 @@ export const nvidiaSettings = {
     env: ['DEVICE_LIST_STRATEGY'],
     kind: listOf(['envvar', 'volume-mounts', 'cdi-annotations', 'cdi-cri']),
     default: ['envvar'],
-    built: ['envvar', 'volume-mounts'],
-    description: 'How the container runtime is told which GPUs a container gets.',
+    description:
+      'How the container runtime is told which GPUs a container gets: by what the NVIDIA container runtime reads, by CDI names, or both.',
   }),
   'flags.plugin.deviceIDStrategy': setting({
     group,
@@ -134,7 +133,7 @@ export const nvidiaSettings = {
     env: ['CDI_ANNOTATION_PREFIX'],
     kind: text('the prefix of an annotation, for example cdi.k8s.io/', /^[A-Za-z0-9./_-]{1,253}$/),
     default: 'cdi.k8s.io/',
-    description: 'Prefix of the annotation of cdi-annotations; without effect until that strategy is in.',
+    description: 'Prefix of the annotation in which cdi-annotations names the devices.',
   }),
   'flags.plugin.nvidiaCTKPath': setting({
     group,
@@ -143,7 +142,8 @@ export const nvidiaSettings = {
     env: ['NVIDIA_CDI_HOOK_PATH', 'NVIDIA_CTK_PATH'],
     kind: absolutePath(),
     default: '/usr/bin/nvidia-ctk',
-    description: 'Program on the host that CDI hooks run; without effect until CDI is in.',
+    description:
+      'nvidia-cdi-hook or nvidia-ctk on the host: the program that the hooks of our CDI specs run.',
   }),
   'flags.plugin.containerDriverRoot': setting({
     group,
@@ -168,20 +168,40 @@ export const nvidiaSettings = {
     flag: 'cdi-feature-flags',
     env: ['CDI_FEATURE_FLAGS'],
     inFile: false,
-    kind: wordList(),
+    kind: listOf([
+      'enable-explicit-driver-libraries',
+      'disable-ipc-discoverer',
+      'no-additional-gids-for-device-nodes',
+      'disable-nvsandboxutils',
+      'disable-multiple-csv-devices',
+      'enable-coherent-annotations',
+    ]),
     default: [],
-    built: 'default',
-    description: 'Switches for the CDI specs.',
+    built: [
+      'enable-explicit-driver-libraries',
+      'disable-ipc-discoverer',
+      'no-additional-gids-for-device-nodes',
+      'disable-nvsandboxutils',
+      'disable-multiple-csv-devices',
+    ],
+    description: 'What our CDI specs hold beyond or short of the usual.',
   }),
   '--cdi-disable-hooks': setting({
     group,
     flag: 'cdi-disable-hooks',
     env: ['CDI_DISABLE_HOOKS'],
     inFile: false,
-    kind: wordList(),
+    kind: listOf([
+      'all',
+      'create-symlinks',
+      'enable-cuda-compat',
+      'update-ldcache',
+      'disable-device-node-modification',
+      'update-application-profile',
+      'chmod',
+    ]),
     default: [],
-    built: 'default',
-    description: 'Hooks to leave out of the CDI specs.',
+    description: 'Hooks to leave out of our CDI specs.',
   }),
   DP_DISABLE_HEALTHCHECKS: setting({
     group,

@@ -51,16 +51,6 @@ export function listOf<const T extends string>(values: readonly T[]): ValueKind<
   return { ...kind, words: values, shape: 'list', fromText: (_text, parts) => [...parts] };
 }
 
-/** Any words, for lists whose members a later version judges. */
-export function wordList(): ValueKind<readonly string[]> {
-  const schema = (): z.ZodType<readonly string[]> => z.array(z.string(), { error: 'a list of words' });
-  return {
-    ...single<readonly string[]>(schema, 'a list of words'),
-    shape: 'list',
-    fromText: (_text, parts) => [...parts],
-  };
-}
-
 /** A list of whole numbers that the given schema narrows down. */
 export function integerList<T extends number>(
   schema: () => z.ZodType<readonly T[]>,

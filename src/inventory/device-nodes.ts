@@ -64,7 +64,8 @@ export async function readDeviceNodes(
   };
 }
 
-async function probeCharacterDevice(path: string): Promise<boolean> {
+/** Looks at the path itself. */
+export async function probeCharacterDevice(path: string): Promise<boolean> {
   try {
     return (await stat(path)).isCharacterDevice();
   } catch {

@@ -39,8 +39,8 @@ async function readNumaNode(sysfsRoot: string, pciBusId: string): Promise<number
   return cpus === '' ? null : node;
 }
 
-/** The kernel writes the domain with four digits, and more only where it needs them. */
-function sysfsName(pciBusId: string): string {
+/** A PCI device's name in sysfs: the kernel writes the domain with four digits, and more only where it needs them. */
+export function sysfsName(pciBusId: string): string {
   const [domain = '', ...rest] = pciBusId.split(':');
   return [domain.replace(/^0+/, '').padStart(4, '0'), ...rest].join(':');
 }

@@ -1,8 +1,8 @@
-import { existsSync } from 'node:fs';
 import type { Clock } from '../lib/clock.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { chooseDriver } from './auto-driver.ts';
+import { findDriverRoot, type DriverRootOptions } from './driver-root.ts';
 import type { Driver } from './driver.ts';
 import type { Snapshot } from './gpu.ts';
 import { rememberLost } from './known-gpus.ts';
@@ -10,7 +10,7 @@ import { openLazily } from './lazy-driver.ts';
 import { withNumaFromSysfs } from './numa.ts';
 import type { NvmlDriverOptions } from './nvml/client.ts';
 
-export interface DriverOptions {
+export interface DriverOptions extends DriverRootOptions {
   readonly strategy: 'auto' | 'nvml' | 'smi' | 'simulated';
   /** A preset's name or a file's path; with `auto` it takes the place of real GPUs. */
   readonly scenario: string | null;
@@ -18,10 +18,6 @@ export interface DriverOptions {
   readonly nvmlLibrary: string | null;
   /** The program to call; null searches for it. */
   readonly nvidiaSmi: string | null;
-  /** Root of the driver's installation on the host. */
-  readonly driverRoot: string;
-  /** Where that root is mounted in our container; outside of a container there is no such folder. */
-  readonly containerDriverRoot: string;
   readonly sysfsRoot: string;
   readonly procfsRoot: string;
   /** How this program is started again, for the helper process of nvml. */
@@ -88,10 +84,6 @@ function openSmi(options: DriverOptions, deps: DriverDeps): Driver {
     if (nvidiaSmi !== null) return createSmiDriver({ program: nvidiaSmi }, deps);
     return createSmiDriver({ program: 'nvidia-smi', driverRoots: [containerDriverRoot, driverRoot] }, deps);
   });
-}
-
-function findDriverRoot({ containerDriverRoot, driverRoot }: DriverOptions): string {
-  return existsSync(containerDriverRoot) ? containerDriverRoot : driverRoot;
 }
 
 /** Each snapshot is seen with the one before it. */

@@ -12,7 +12,7 @@ export interface CheckpointEntry {
 }
 
 /** The kubelet's record of device allocations, in the folder of kubelet.sock. */
-const checkpointName = 'kubelet_internal_checkpoint';
+export const checkpointName = 'kubelet_internal_checkpoint';
 
 /** The file's shape (kubernetes: pkg/kubelet/cm/devicemanager/checkpoint); fields that are not read are left alone. */
 const checkpointFile = z.object({

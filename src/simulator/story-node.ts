@@ -75,6 +75,8 @@ export async function openStoryNode(options: {
     kubelet.podResourcesSocket,
     '--state-dir',
     join(folder, 'state'),
+    '--cdi-root',
+    join(folder, 'cdi'),
     '--http-address',
     '127.0.0.1:0',
     '--rescan-interval',

@@ -11,6 +11,7 @@ const settings: ResponseSettings = {
   passDeviceSpecs: false,
   imexChannelIds: [],
   features: { gdrcopy: false, gds: false, mofed: false },
+  cdiAnnotationPrefix: 'cdi.k8s.io/',
 };
 
 /** A driver container's root, so that host and container paths differ. */
@@ -42,7 +43,7 @@ const [first, third] = [gpu(1).uuid, gpu(3).uuid];
 
 describe('buildResponse', () => {
   it('lists the devices in an environment variable, and nothing else', () => {
-    const response = buildResponse(devices(1, 3), settings, nodes);
+    const response = buildResponse(devices(1, 3), settings, nodes, null);
     expect(response.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: `${first},${third}` });
     expect(response.mounts).toEqual([]);
     expect(response.devices).toEqual([]);
@@ -50,7 +51,7 @@ describe('buildResponse', () => {
   });
 
   it('names devices by index when told to', () => {
-    const response = buildResponse(devices(1, 3), { ...settings, deviceIdStrategy: 'index' }, nodes);
+    const response = buildResponse(devices(1, 3), { ...settings, deviceIdStrategy: 'index' }, nodes, null);
     expect(response.envs['NVIDIA_VISIBLE_DEVICES']).toBe('1,3');
   });
 
@@ -59,6 +60,7 @@ describe('buildResponse', () => {
       devices(1, 3),
       { ...settings, deviceListStrategies: ['volume-mounts'] },
       nodes,
+      null,
     );
     const folder = '/var/run/nvidia-container-devices';
     expect(response.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: folder });
@@ -73,7 +75,7 @@ describe('buildResponse', () => {
       ['envvar', 'volume-mounts'],
       ['volume-mounts', 'envvar'],
     ] as const) {
-      const response = buildResponse(devices(1), { ...settings, deviceListStrategies }, withChannel);
+      const response = buildResponse(devices(1), { ...settings, deviceListStrategies }, withChannel, null);
       expect(response.envs).toEqual({
         NVIDIA_VISIBLE_DEVICES: '/var/run/nvidia-container-devices',
         NVIDIA_IMEX_CHANNELS: '0',
@@ -86,7 +88,7 @@ describe('buildResponse', () => {
   });
 
   it('hands out each device node once: control nodes, GPUs by minor number in order of index, channels', () => {
-    const response = buildResponse(devices(1, 3), { ...settings, passDeviceSpecs: true }, withChannel);
+    const response = buildResponse(devices(1, 3), { ...settings, passDeviceSpecs: true }, withChannel, null);
     expect(response.devices).toEqual([
       { hostPath: '/run/nvidia/driver/dev/nvidiactl', containerPath: '/dev/nvidiactl', permissions: 'rw' },
       { hostPath: '/run/nvidia/driver/dev/nvidia-uvm', containerPath: '/dev/nvidia-uvm', permissions: 'rw' },
@@ -107,6 +109,7 @@ describe('buildResponse', () => {
         devices(1),
         { ...settings, features, deviceListStrategies: [strategy] },
         nodes,
+        null,
       );
       expect(response.envs[name]).toBe('enabled');
       expect(Object.keys(response.envs)).toHaveLength(2);
@@ -120,10 +123,11 @@ describe('buildResponse', () => {
       passDeviceSpecs: fc.boolean(),
       imexChannelIds: fc.constant([]),
       features: fc.record({ gdrcopy: fc.boolean(), gds: fc.boolean(), mofed: fc.boolean() }),
+      cdiAnnotationPrefix: fc.constant('cdi.k8s.io/'),
     });
     fc.assert(
       fc.property(anySettings, (any) => {
-        const response = buildResponse(devices(1, 3), any, nodes);
+        const response = buildResponse(devices(1, 3), any, nodes, null);
         expect(JSON.parse(response.annotations['slicewise.io/allocation'] ?? '')).toEqual({
           version: 1,
           gpus: [

@@ -19,6 +19,7 @@ export interface ScenarioContent {
   readonly gpus?: readonly object[];
   readonly overrides?: readonly object[];
   readonly timeline?: readonly object[];
+  readonly driverVersion?: string;
 }
 
 export interface KubeletNodeOptions extends Pick<StandInKubeletOptions, 'habits' | 'seed'> {
@@ -75,6 +76,7 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
     '--kubelet-socket': kubelet.registrationSocket,
     '--pod-resources-socket': kubelet.podResourcesSocket,
     '--state-dir': join(folder, 'state'),
+    '--cdi-root': join(folder, 'cdi'),
     '--http-address': 'off',
     '--rescan-interval': '1s',
   };

@@ -196,6 +196,7 @@ function folderArgs(folder: string, own: readonly string[]): readonly string[] {
     '--kubelet-socket': join(folder, 'device-plugins/kubelet.sock'),
     '--pod-resources-socket': join(folder, 'pod-resources/kubelet.sock'),
     '--state-dir': join(folder, 'state'),
+    '--cdi-root': join(folder, 'cdi'),
     '--http-address': '127.0.0.1:0',
     '--rescan-interval': '1s',
   };

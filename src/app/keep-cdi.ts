@@ -1,0 +1,155 @@
+import type { NodeDescriber, NodeDescription } from '../cdi/describe-node.ts';
+import type { SpecFolder } from '../cdi/spec-folder.ts';
+import { describeError } from '../lib/errors.ts';
+import { FolderWatch } from '../lib/folder-watch.ts';
+import type { Clock } from '../lib/clock.ts';
+import { Latest } from '../lib/latest.ts';
+import type { Log } from '../lib/log.ts';
+import { backoffMs } from '../lib/retry.ts';
+import type { InventoryState, Reading } from './inventory-loop.ts';
+import { runTogether } from './supervise.ts';
+
+/** What container runtimes know of the node. */
+export interface CdiState extends Pick<NodeDescription, 'names' | 'faults'> {
+  /** Why they do not know what they should; `null` when they do. */
+  readonly problem: string | null;
+  /** What works less well than it could, one sentence each. */
+  readonly trouble: readonly string[];
+  /** The specs lie in their folder as they should; an agent that stands by leaves them to the one that serves. */
+  readonly inForce: boolean;
+}
+
+/** A reading of the GPUs, and what runtimes know of it. */
+export interface DescribedReading {
+  readonly reading: Reading;
+  /** `null` where containers are not given devices by CDI name. */
+  readonly cdi: CdiState | null;
+}
+
+export interface KeepCdiDeps {
+  readonly describer: Pick<NodeDescriber, 'describe'>;
+  readonly folder: Pick<SpecFolder, 'path' | 'sync'>;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** How often the folder is looked at although nothing stirs in it. */
+const lookMs = 10_000;
+const retryLimits = { firstMs: 200, maxMs: 5000 };
+/** Against a program that writes our files as fast as we do. */
+const afterSpoiledMs = 500;
+
+/**
+ * Describes each reading of the GPUs in CDI specs and, while this agent serves the node, keeps the specs in their folder: after
+ * every change of the GPUs, of the driver's files and of the specs themselves. Ends when the signal aborts.
+ */
+export async function keepCdi(
+  inventory: Latest<InventoryState>,
+  described: Latest<DescribedReading | null>,
+  serving: Latest<boolean>,
+  deps: KeepCdiDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const wake = new Latest(0);
+  const tell = (): void => wake.set(wake.value + 1);
+  await runTogether(
+    [
+      (until) => tellOf(inventory, tell, until),
+      (until) => tellOf(serving, tell, until),
+      (until) => watchFolder(deps, tell, until),
+      async (until) => {
+        const said = new Said(deps.log);
+        let failures = 0;
+        for await (const _ of wake.values(until)) {
+          const { reading } = inventory.value;
+          if (reading === null) continue;
+          const { state, spoiled } = await describeAndSync(reading, serving.value, described.value, deps);
+          if (until.aborted) return;
+          said.say(state);
+          described.set({ reading, cdi: state });
+          failures = state.problem === null ? 0 : failures + 1;
+          const pauseMs = failures > 0 ? backoffMs(retryLimits, failures) : spoiled ? afterSpoiledMs : 0;
+          if (pauseMs === 0) continue;
+          await deps.clock.sleep(pauseMs, until);
+          tell();
+        }
+      },
+    ],
+    signal,
+  );
+}
+
+interface Turn {
+  readonly state: CdiState & Pick<NodeDescription, 'missing'>;
+  readonly spoiled: boolean;
+}
+
+async function describeAndSync(
+  { snapshot, nodes }: Reading,
+  serving: boolean,
+  before: DescribedReading | null,
+  { describer, folder }: KeepCdiDeps,
+): Promise<Turn> {
+  let description: NodeDescription;
+  try {
+    description = await describer.describe(snapshot, nodes);
+  } catch (thrown) {
+    const { names, faults } = before?.cdi ?? noNames;
+    const state = { names, faults, trouble: [], missing: [], problem: describeError(thrown), inForce: false };
+    return { state, spoiled: false };
+  }
+  const { names, faults, trouble, missing, texts } = description;
+  const known = { names, faults, trouble, missing };
+  if (!serving) return { state: { ...known, problem: null, inForce: false }, spoiled: false };
+  try {
+    const spoiled = await folder.sync(texts);
+    return { state: { ...known, problem: null, inForce: true }, spoiled };
+  } catch (thrown) {
+    return { state: { ...known, problem: describeError(thrown), inForce: false }, spoiled: false };
+  }
+}
+
+const noNames = { names: { gpus: new Map<string, string>(), others: [] }, faults: new Map<string, string>() };
+
+async function tellOf(latest: Latest<unknown>, tell: () => void, signal: AbortSignal): Promise<void> {
+  for await (const _ of latest.values(signal)) tell();
+}
+
+async function watchFolder(
+  { folder, clock }: KeepCdiDeps,
+  tell: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  using watch = new FolderWatch(folder.path);
+  while (!signal.aborted) {
+    await watch.renew();
+    await watch.change(clock, lookMs, signal).catch(() => undefined);
+    if (!signal.aborted) tell();
+  }
+}
+
+/** Says each thing once, and again only after it has been otherwise. */
+class Said {
+  readonly #log: Log;
+  #problem: string | null = null;
+  #trouble = '';
+  #missing = '';
+
+  constructor(log: Log) {
+    this.#log = log;
+  }
+
+  say({ problem, trouble, missing }: Turn['state']): void {
+    if (problem !== this.#problem) {
+      if (problem === null) this.#log.info('the CDI specs can be written again');
+      else this.#log.error({ reason: problem }, 'the CDI specs are not as they should be, trying on');
+    }
+    this.#problem = problem;
+    if (problem !== null) return;
+    if (trouble.join('\n') !== this.#trouble) for (const each of trouble) this.#log.warn(`CDI: ${each}`);
+    this.#trouble = trouble.join('\n');
+    if (missing.join() !== this.#missing && missing.length > 0)
+      this.#log.info({ missing }, 'files of the driver that were not found are left out of the CDI specs');
+    this.#missing = missing.join();
+  }
+}
