@@ -1,3 +1,4 @@
+import { cdiNotes } from './notes-cdi.ts';
 import type { Origin } from './problem.ts';
 import type { SettingKey, SettingValues } from './settings.ts';
 
@@ -22,5 +23,5 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
       `flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is ${strategy}, not simulated.`,
     );
   }
-  return notes;
+  return [...notes, ...cdiNotes(values, originOf)];
 }

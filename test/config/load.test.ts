@@ -193,3 +193,34 @@ test('notes tell what is taken and acts otherwise', async () => {
     'flags.agent.scenario has no',
   ]);
 });
+
+test.each([
+  [{ 'device-list-strategy': 'cdi-cri' }, ['needs a container runtime that knows CDI']],
+  [
+    { 'device-list-strategy': 'cdi-cri,cdi-annotations', 'pass-device-specs': true },
+    ['cdi-cri, cdi-annotations needs', 'passDeviceSpecs has no effect'],
+  ],
+  [{ 'device-list-strategy': 'envvar,cdi-cri', 'pass-device-specs': true }, ['cdi-cri needs']],
+  [
+    {
+      'device-list-strategy': 'cdi-cri',
+      'cdi-feature-flags': 'disable-nvsandboxutils,disable-ipc-discoverer',
+    },
+    ['cdi-cri needs', 'disable-nvsandboxutils changes nothing'],
+  ],
+  [{ 'cdi-disable-hooks': 'all' }, ['--cdi-disable-hooks has no effect']],
+])('notes on CDI: %j', async (flags, expected) => {
+  const { notes } = await loadGood({ flags });
+  expect(notes).toEqual(expected.map((part) => expect.stringContaining(part)));
+});
+
+test('notes on CDI: what the toolkit describes is not ours to shape', async () => {
+  const { notes } = await loadGood({
+    flags: { 'device-list-strategy': 'cdi-cri', 'cdi-disable-hooks': 'all' },
+    file: 'cdi: {spec: toolkit}',
+  });
+  expect(notes).toEqual([
+    expect.stringContaining('knows CDI'),
+    expect.stringContaining('--cdi-disable-hooks has no effect'),
+  ]);
+});

@@ -36,6 +36,14 @@ describe('refused on the command line', () => {
       "flag --device-discovery-strategy: flags.deviceDiscoveryStrategy: 'tegra' is not in this version yet; allowed now: auto, nvml, smi, simulated",
     ],
     [
+      { flags: { 'cdi-feature-flags': ['disable-ipc-discoverer', 'enable-coherent-annotations'] } },
+      "flag --cdi-feature-flags: --cdi-feature-flags: [ 'disable-ipc-discoverer', 'enable-coherent-annotations' ] is not in this version yet; allowed now: enable-explicit-driver-libraries, disable-ipc-discoverer, no-additional-gids-for-device-nodes, disable-nvsandboxutils, disable-multiple-csv-devices",
+    ],
+    [
+      { env: { CDI_DISABLE_HOOKS: 'update-ldcach' } },
+      "env CDI_DISABLE_HOOKS: --cdi-disable-hooks: [ 'update-ldcach' ] is not allowed; allowed: one or more of all, create-symlinks, enable-cuda-compat, update-ldcache, disable-device-node-modification, update-application-profile, chmod",
+    ],
+    [
       { flags: { 'imex-channel-ids': '1' } },
       'flag --imex-channel-ids: imex.channelIDs[0]: 1 is not allowed; allowed: 0',
     ],
@@ -126,9 +134,14 @@ describe('refused in the file', () => {
       "c.yaml:1:22: flags.migStrategy: '\\x1B[31m\\u{202e}' is not allowed; allowed: none, single, mixed",
     ],
     [
-      'strategy of later',
-      'flags: {plugin: {deviceListStrategy: [envvar, cdi-cri]}}',
-      "c.yaml:1:38: flags.plugin.deviceListStrategy: [ 'envvar', 'cdi-cri' ] is not in this version yet; allowed now: envvar, volume-mounts",
+      'policy of later',
+      'flags: {plugin: {sharedDevicesAllocationPolicy: packed}}',
+      "c.yaml:1:49: flags.plugin.sharedDevicesAllocationPolicy: 'packed' is not in this version yet; allowed now: distributed",
+    ],
+    [
+      'an unknown source of CDI names',
+      'cdi: {spec: managed}',
+      "c.yaml:1:13: cdi.spec: 'managed' is not allowed; allowed: own, toolkit, auto",
     ],
     [
       'sharing of later',
