@@ -94,6 +94,7 @@ export function planCdi(input: CdiPlanInput): CdiPlan {
 /** GPUs by name, in order of index; those that cannot be described, with the reason. */
 function nameGpus({ gpus, deviceIdStrategy }: CdiPlanInput) {
   const faults = new Map<string, string>();
+  const uuids = new Set<string>();
   const named = new Map<string, { name: string; gpu: (typeof gpus)[number]; minor: number }>();
   for (const gpu of gpus.toSorted((one, other) => one.index - other.index)) {
     const name = deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid;
@@ -101,8 +102,10 @@ function nameGpus({ gpus, deviceIdStrategy }: CdiPlanInput) {
       faults.set(gpu.uuid, 'no CDI device: the driver does not say which /dev/nvidia<N> it is');
     else if (!isDeviceName(name))
       faults.set(gpu.uuid, 'no CDI device: its id has signs that CDI does not take');
-    else if (named.has(name)) faults.set(gpu.uuid, 'no CDI device: another GPU has the same id');
+    else if (named.has(name) || uuids.has(gpu.uuid))
+      faults.set(gpu.uuid, 'no CDI device: another GPU has the same name');
     else named.set(name, { name, gpu, minor: gpu.minor });
+    uuids.add(gpu.uuid);
   }
   return { gpus: [...named.values()], faults };
 }

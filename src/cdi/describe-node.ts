@@ -5,10 +5,10 @@ import { planCdi, type CdiFeature, type CdiPlan } from '../allocation/cdi-plan.t
 import { checkSpec } from '../allocation/cdi-rules.ts';
 import { renderSpec } from '../allocation/cdi-spec.ts';
 import type { DeviceIdStrategy } from '../allocation/response.ts';
-import type { DeviceNodes } from '../inventory/device-nodes.ts';
+import type { CharacterDeviceProbe, DeviceNodes } from '../inventory/device-nodes.ts';
 import type { Gpu, Snapshot } from '../inventory/gpu.ts';
 import { OperatorError } from '../lib/errors.ts';
-import { DevFiles } from './dev-files.ts';
+import { DevFiles, devPlaces } from './dev-files.ts';
 import { findDisplayNodes } from './display-nodes.ts';
 import { DriverFinder, type DriverFinderOptions } from './driver-finder.ts';
 import { findFeatureFiles } from './feature-files.ts';
@@ -49,11 +49,12 @@ export class NodeDescriber {
   readonly #dev: DevFiles;
   readonly #toolkit: ToolkitSpecReader;
 
-  constructor(options: DescribeOptions) {
-    const { seenAt, onHost, devRoot, cdiRoot } = options;
+  /** @param isCharacterDevice for tests, which cannot make device nodes */
+  constructor(options: DescribeOptions, isCharacterDevice?: CharacterDeviceProbe) {
+    const { seenAt, onHost, cdiRoot } = options;
     this.#options = options;
     this.#driver = new DriverFinder(options);
-    this.#dev = new DevFiles([seenAt, '/', devRoot], devRoot);
+    this.#dev = new DevFiles(devPlaces(options), isCharacterDevice);
     const hostFolders = onHost === '/' ? [join(seenAt, 'etc/cdi')] : [];
     this.#toolkit = new ToolkitSpecReader(['/etc/cdi', ...hostFolders, cdiRoot]);
   }

@@ -116,9 +116,60 @@ describe('buildResponse', () => {
     }
   });
 
+  describe('by CDI name', () => {
+    const names = {
+      gpus: new Map([first, third].map((uuid) => [uuid, `v.example/gpu=${uuid}`])),
+      others: ['v.example/imex-channel=0', 'v.example/gds=all'],
+    };
+    const request = { names, id: '00000000-0000-4000-8000-000000000000' };
+    const list = [...names.gpus.values(), ...names.others];
+    const annotation = `cdi.k8s.io/nvidia-device-plugin_${request.id}`;
+    const withSpecs = { ...settings, passDeviceSpecs: true, features: { ...settings.features, gds: true } };
+
+    it.each([
+      [['cdi-cri'], list, undefined],
+      [['cdi-annotations'], [], list.join(',')],
+      [['cdi-annotations', 'cdi-cri'], list, list.join(',')],
+    ] as const)('%j alone: no variable of the runtime, no mounts, no nodes', (strategies, cri, value) => {
+      const response = buildResponse(
+        devices(1, 3),
+        { ...withSpecs, deviceListStrategies: strategies },
+        withChannel,
+        request,
+      );
+      expect(response).toMatchObject({ envs: { NVIDIA_GDS: 'enabled' }, mounts: [], devices: [] });
+      expect(response.envs).not.toHaveProperty('NVIDIA_VISIBLE_DEVICES');
+      expect(response.cdiDevices).toEqual(cri);
+      expect(response.annotations[annotation]).toBe(value);
+    });
+
+    it('beside another strategy leaves all of that in place, in whatever order', () => {
+      const orders = [
+        ['envvar', 'cdi-cri'],
+        ['cdi-cri', 'envvar'],
+      ] as const;
+      const [one, other] = orders.map((deviceListStrategies) =>
+        buildResponse(devices(1, 3), { ...withSpecs, deviceListStrategies }, withChannel, request),
+      );
+      expect(one).toEqual(other);
+      expect(one?.envs).toMatchObject({
+        NVIDIA_VISIBLE_DEVICES: `${first},${third}`,
+        NVIDIA_IMEX_CHANNELS: '0',
+      });
+      expect(one?.devices).toHaveLength(5);
+      expect(one?.cdiDevices).toEqual(list);
+    });
+
+    it('is never silently short of a device', () => {
+      const only = { ...request, names: { gpus: new Map(), others: [] } };
+      const cri = { ...settings, deviceListStrategies: ['cdi-cri'] as const };
+      expect(() => buildResponse(devices(1), cri, nodes, only)).toThrow('without a CDI name');
+    });
+  });
+
   it('carries the record of what was booked whatever the settings', () => {
     const anySettings = fc.record({
-      deviceListStrategies: fc.subarray(['envvar', 'volume-mounts'] as const),
+      deviceListStrategies: fc.subarray(['envvar', 'volume-mounts', 'cdi-cri'] as const),
       deviceIdStrategy: fc.constantFrom('uuid' as const, 'index' as const),
       passDeviceSpecs: fc.boolean(),
       imexChannelIds: fc.constant([]),
