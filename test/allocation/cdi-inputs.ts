@@ -5,7 +5,7 @@ import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import { gpu } from '../support/snapshots.ts';
 
 /** Device nodes of a driver container, so that paths on the host and in a container differ. */
-export const containerNodes: DeviceNodes = {
+const containerNodes: DeviceNodes = {
   control: ['/dev/nvidiactl', '/dev/nvidia-uvm'].map(underDriver),
   imexChannels: [],
   gpuNode: (minor) => underDriver(`/dev/nvidia${minor}`),

@@ -103,7 +103,7 @@ describe('the version', () => {
     const found = await librariesOf(make, running);
     expect(found.version).toBe(version);
     for (const word of words) expect(found.trouble).toContain(word);
-    if (version === null) expect(found.paths).toEqual([]);
+    expect(found.paths.length > 0).toBe(version !== null);
     for (const path of found.paths) expect(path.endsWith(`.so.${version}`)).toBe(true);
   });
 
