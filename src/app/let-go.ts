@@ -16,7 +16,7 @@ export interface LetGoDeps {
 const lookEveryMs = 1000;
 /** Time between two questions to the kubelet about the same devices, while a pod holds them. */
 const askAgainMs = 30_000;
-/** After an Allocate the kubelet's books need a moment during which its pod resources must not be listed. */
+/** After an Allocate, or the question for preferred devices before it, the kubelet's pod resources must not be listed for a moment. */
 const quietMs = 100;
 /** The kubelet writes its records for each list that it receives; this is ample. */
 const recordsWrittenMs = 1000;
@@ -30,7 +30,7 @@ export async function letLeaversGo(offer: Offer, deps: LetGoDeps, signal: AbortS
   while (!signal.aborted) {
     const nowMs = deps.clock.now();
     const due = offer.leaving.some(({ sinceMs }) => nowMs - sinceMs >= leavingMs);
-    const quiet = nowMs - offer.lastAllocateMs >= quietMs;
+    const quiet = nowMs - offer.lastCallMs >= quietMs;
     if (due && quiet && nowMs - askedMs >= askAgainMs) {
       askedMs = nowMs;
       await askAndLetGo(offer, deps, signal);

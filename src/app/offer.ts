@@ -30,7 +30,7 @@ export class Offer implements ResourceHandlers {
   readonly #recentlyNamed = new Map<string, number>();
   #roster: readonly RosterDevice[] = [];
   #nodes: DeviceNodes;
-  #lastAllocateMs = Number.NEGATIVE_INFINITY;
+  #lastCallMs = Number.NEGATIVE_INFINITY;
 
   constructor(resource: ResourceName, nodes: DeviceNodes, deps: OfferDeps) {
     this.resource = resource;
@@ -45,9 +45,9 @@ export class Offer implements ResourceHandlers {
     );
   }
 
-  /** Milliseconds of the monotonic clock at which the last Allocate was answered. */
-  get lastAllocateMs(): number {
-    return this.#lastAllocateMs;
+  /** When the last Allocate, or the question for preferred devices before one, was answered (monotonic milliseconds). */
+  get lastCallMs(): number {
+    return this.#lastCallMs;
   }
 
   /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
@@ -73,6 +73,7 @@ export class Offer implements ResourceHandlers {
   }
 
   prefer(request: PreferenceRequest): readonly string[] {
+    this.#lastCallMs = this.#deps.clock.now();
     return preferDevices(
       request,
       this.#roster.map((device) => device.id),
@@ -82,7 +83,7 @@ export class Offer implements ResourceHandlers {
   allocate(ids: readonly string[]): ContainerResponse {
     const { settings, clock, log, metrics } = this.#deps;
     const { resource } = this;
-    this.#lastAllocateMs = clock.now();
+    this.#lastCallMs = clock.now();
     const decision = decide(ids, {
       resource,
       devices: this.#roster,
@@ -96,7 +97,7 @@ export class Offer implements ResourceHandlers {
         decision.message,
       );
     }
-    for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastAllocateMs);
+    for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastCallMs);
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
     return buildResponse(decision.devices, settings, this.#nodes);
