@@ -1,0 +1,134 @@
+import { type CoreV1Api, Exec, type KubeConfig, type V1Pod, type V1Status } from '@kubernetes/client-node';
+import { PassThrough } from 'node:stream';
+import { text } from 'node:stream/consumers';
+import type { Ended } from '../node/supervisor.ts';
+import { waitFor } from './wait.ts';
+
+/** Pods of one namespace. */
+export class Pods {
+  readonly #api: CoreV1Api;
+  readonly #config: KubeConfig;
+  readonly #namespace: string;
+
+  constructor(api: CoreV1Api, config: KubeConfig, namespace: string) {
+    this.#api = api;
+    this.#config = config;
+    this.#namespace = namespace;
+  }
+
+  /** Makes a pod. Rejects with the API server's words when it refuses. */
+  async create(pod: V1Pod): Promise<V1Pod> {
+    return this.#api.createNamespacedPod({ namespace: this.#namespace, body: pod });
+  }
+
+  /** Makes a pod and resolves when all its containers run. */
+  async run(pod: V1Pod): Promise<V1Pod> {
+    const { metadata } = await this.create(pod);
+    return this.waitUntilRunning(metadata?.name ?? '');
+  }
+
+  async read(name: string): Promise<V1Pod> {
+    return this.#api.readNamespacedPod({ namespace: this.#namespace, name });
+  }
+
+  async list(): Promise<readonly V1Pod[]> {
+    return (await this.#api.listNamespacedPod({ namespace: this.#namespace })).items;
+  }
+
+  async waitFor(name: string, what: string, accepts: (pod: V1Pod) => boolean): Promise<V1Pod> {
+    const ask = async (): Promise<V1Pod> => brief(await this.read(name));
+    return waitFor(`pod ${name}: ${what}`, ask, accepts);
+  }
+
+  async waitUntilRunning(name: string): Promise<V1Pod> {
+    return this.waitFor(name, 'all its containers run', isRunning);
+  }
+
+  /** Resolves when it has Succeeded or Failed. */
+  async waitUntilEnded(name: string): Promise<V1Pod> {
+    return this.waitFor(name, 'it has ended', ({ status }) => /Succeeded|Failed/.test(status?.phase ?? ''));
+  }
+
+  /** Asks for its end, and resolves when it is gone from the API server, which is when the kubelet has ended its containers. */
+  async delete(name: string): Promise<void> {
+    await this.requestDeletion(name);
+    await this.waitUntilGone([name]);
+  }
+
+  async requestDeletion(name: string): Promise<void> {
+    await this.#api.deleteNamespacedPod({ namespace: this.#namespace, name });
+  }
+
+  async deleteAll(): Promise<void> {
+    await this.#api.deleteCollectionNamespacedPod({ namespace: this.#namespace, gracePeriodSeconds: 1 });
+    await this.waitUntilGone();
+  }
+
+  async waitUntilGone(names?: readonly string[]): Promise<void> {
+    const ask = async (): Promise<readonly string[]> => {
+      const found = (await this.list()).map(({ metadata }) => metadata?.name ?? '');
+      return found.filter((name) => names === undefined || names.includes(name));
+    };
+    await waitFor('the pods are gone', ask, (left) => left.length === 0);
+  }
+
+  async log(name: string, container: string): Promise<string> {
+    return this.#api.readNamespacedPodLog({ namespace: this.#namespace, name, container });
+  }
+
+  /** The GPUs that a container has printed at its last start, sorted. */
+  async gpusSeenBy(name: string, container = 'main'): Promise<readonly string[]> {
+    const ask = async (): Promise<string> => this.log(name, container);
+    const printed = await waitFor(`${name}/${container} prints its GPUs`, ask, (log) =>
+      log.includes('gpus='),
+    );
+    const value = /gpus=(\S*)\s*$/.exec(printed)?.[1] ?? '';
+    return value.split(',').toSorted();
+  }
+
+  /** Runs a shell script in a container. */
+  async exec(name: string, script: string, container = 'main'): Promise<Ended> {
+    const [stdout, stderr] = [new PassThrough(), new PassThrough()];
+    const said = Promise.all([text(stdout), text(stderr)]);
+    const command = ['sh', '-c', script];
+    const status = await new Promise<V1Status>((resolve, reject) => {
+      new Exec(this.#config)
+        .exec(this.#namespace, name, container, command, stdout, stderr, null, false, resolve)
+        .catch(reject);
+    });
+    stdout.end();
+    stderr.end();
+    const [out, err] = await said;
+    const exitCode = status.details?.causes?.find(({ reason }) => reason === 'ExitCode')?.message;
+    return { code: status.status === 'Success' ? 0 : Number(exitCode ?? 1), stdout: out, stderr: err };
+  }
+}
+
+/** What must stay the same when a pod is left alone: itself, and each container's id and number of restarts. */
+export function identityOf({ metadata, status }: V1Pod): object {
+  const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return {
+    uid: metadata?.uid,
+    containers: containers.map(({ name, containerID, restartCount }) => ({
+      name,
+      containerID,
+      restartCount,
+    })),
+  };
+}
+
+/** The restarts of a container. */
+export function restartsOf({ status }: V1Pod, container = 'main'): number {
+  return status?.containerStatuses?.find(({ name }) => name === container)?.restartCount ?? 0;
+}
+
+function isRunning({ spec, status }: V1Pod): boolean {
+  const statuses = status?.containerStatuses ?? [];
+  return statuses.length === spec?.containers.length && statuses.every(({ ready }) => ready);
+}
+
+/** Without what only makes a failure hard to read. */
+function brief(pod: V1Pod): V1Pod {
+  delete pod.metadata?.managedFields;
+  return pod;
+}
