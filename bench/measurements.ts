@@ -121,9 +121,10 @@ async function* refusedRegister(subject: Subject, runs: number): AsyncGenerator<
   }
 }
 
+/** On a fresh node each: a kubelet that lets go again and again is asked ever less often. */
 async function* lostStream(subject: Subject, runs: number): AsyncGenerator<number> {
-  await using stage = await openStage(subject);
   for (let run = 0; run < runs; run += 1) {
+    await using stage = await openStage(subject);
     await startServing(stage);
     const from = stage.kubelet.events.length;
     const droppedMs = performance.now();
@@ -134,8 +135,8 @@ async function* lostStream(subject: Subject, runs: number): AsyncGenerator<numbe
 }
 
 async function* lostSocket(subject: Subject, runs: number): AsyncGenerator<number> {
-  await using stage = await openStage(subject);
   for (let run = 0; run < runs; run += 1) {
+    await using stage = await openStage(subject);
     await startServing(stage);
     const from = stage.kubelet.events.length;
     const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
