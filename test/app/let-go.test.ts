@@ -162,6 +162,22 @@ describe('the pod resources', () => {
   });
 });
 
+describe('a kubelet that turns busy', () => {
+  it('while it is connected to is not asked, but at the next look', async () => {
+    const node = await leave();
+    await node.pass(9);
+    const passing = node.clock.advance(1000);
+    while (node.clock.sleeping > 0) await settle(1);
+    node.offer.allocate(['GPU-0']);
+    await passing;
+    while (node.clock.sleeping === 0) await settle(1);
+    expect(node.asked()).toBe(0);
+    await node.pass(3);
+    expect(node.asked()).toBe(1);
+    expect(node.listed()).toEqual(['GPU-0']);
+  });
+});
+
 describe('the end', () => {
   it('comes with the signal, also between the question and its use', async () => {
     const node = await leave();
