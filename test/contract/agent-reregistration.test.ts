@@ -40,7 +40,7 @@ const losses: readonly [name: string, lose: (kubelet: StandInKubelet) => Promise
   ],
 ];
 
-describe.for([true, false])('with a kubelet that disconnects by name: %s', (disconnectByName) => {
+describe.concurrent.for([true, false])('with a kubelet that disconnects by name: %s', (disconnectByName) => {
   it.for(losses)('%s: registered again and not cut off', async ([, lose]) => {
     await using node = await openKubeletNode({ habits: { disconnectByName } });
     await node.startServingAgent();
