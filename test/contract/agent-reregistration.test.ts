@@ -68,6 +68,20 @@ describe('kubelet.sock replaced by another socket', () => {
     }
   });
 
+  it('is noticed by an agent that could not look meanwhile', async () => {
+    await using node = await openKubeletNode({ kubeletDown: true });
+    const { registrationSocket } = node.kubelet;
+    using first = await listenAsKubelet(registrationSocket);
+    const agent = node.startAgent();
+    await expect.poll(() => first.lists.length, { timeout: patienceMs }).toBe(1);
+    agent.signal('SIGSTOP');
+    await rm(registrationSocket);
+    using second = await listenAsKubelet(registrationSocket);
+    agent.signal('SIGCONT');
+    await expect.poll(() => second.lists.length, { timeout: patienceMs }).toBe(1);
+    expect(first.requests).toHaveLength(1);
+  });
+
   it('is answered though the own socket and the old connection live on', async () => {
     await using node = await openKubeletNode({ kubeletDown: true });
     const { registrationSocket } = node.kubelet;

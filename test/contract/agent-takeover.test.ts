@@ -80,17 +80,11 @@ describe.for([true, false])('take-over with a kubelet that disconnects by name: 
 
 describe('a kubelet that is slow to notice', () => {
   it('has hung up on the one that stops before the other registers', async () => {
-    await using node = await openKubeletNode();
+    await using node = await openKubeletNode({ habits: { disconnectDelayMs: 300 } });
     const first = await node.startServingAgent();
     await node.startStandby();
     const before = node.happened('registered').at(-1)?.endpoint;
-    first.signal('SIGTERM');
-    // The stand-in kubelet lives in this process: it sees and does nothing meanwhile.
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 350);
-    await node.kubelet.waitForEvent('list', {
-      deadlineMs: patienceMs,
-      where: ({ endpoint }) => endpoint !== before,
-    });
+    await takeOver(node, first, 'SIGTERM');
     const story = node.kubelet.events
       .filter(({ kind }) => kind === 'disconnected' || kind === 'registering')
       .map(
