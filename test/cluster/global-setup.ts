@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { buildPrograms } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
-import { startCluster } from './node/cluster.ts';
+import { attachCluster, type Cluster, startCluster } from './node/cluster.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -31,20 +31,28 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     project.provide('agentBundle', '');
     return () => Promise.resolve();
   }
-  const programs = await buildPrograms();
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const root = join(import.meta.dirname, '../..');
   // The bundle finds koffi there.
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle.ts'), join(folder, 'agent')]);
-  const startedMs = performance.now();
-  const cluster = await startCluster(programs, join(folder, 'c'));
-  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  process.stderr.write(`a cluster with Kubernetes ${programs.kubernetes} is Ready after ${seconds} s\n`);
+  const cluster = await openCluster(join(folder, 'c'));
   project.provide('clusterState', cluster.paths.state);
   project.provide('agentBundle', join(folder, 'agent/slicewise.cjs'));
   return async () => {
     await cluster[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   };
+}
+
+/** A cluster of the run's own, or the one that runs already in the folder `CLUSTER_STATE`, to try one test again and again. */
+async function openCluster(state: string): Promise<Cluster> {
+  const running = process.env['CLUSTER_STATE'] ?? '';
+  if (running !== '') return attachCluster(running);
+  const programs = await buildPrograms();
+  const startedMs = performance.now();
+  const cluster = await startCluster(programs, state);
+  const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
+  process.stderr.write(`a cluster with Kubernetes ${programs.kubernetes} is Ready after ${seconds} s\n`);
+  return cluster;
 }

@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, symlink } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import type { Go } from './go.ts';
@@ -73,21 +73,21 @@ function kubernetesPart(version: string): Part {
       }
       await go(['build', '-ldflags', flags, '-o', join(folder, 'kube'), './kube'], module, withoutCgo);
       for (const program of kubernetesPrograms) await symlink('kube', join(folder, program));
+      await rm(join(folder, 'module'), { recursive: true, force: true });
     },
   };
 }
 
 function containerdPart(): Part {
   const module = 'github.com/containerd/containerd/v2';
-  return installed('containerd', versions.containerd, withoutCgo, [
-    ...['containerd', 'containerd-shim-runc-v2', 'ctr'].map((program) => ({
-      package: `${module}/cmd/${program}`,
-      flags: [
-        '-tags=no_btrfs,no_devmapper,no_zfs',
-        `-ldflags=${small} -X ${module}/version.Version=${versions.containerd}`,
-      ],
-    })),
-  ]);
+  const programs = ['containerd', 'containerd-shim-runc-v2', 'ctr'].map((program) => ({
+    package: `${module}/cmd/${program}`,
+    flags: [
+      '-tags=no_btrfs,no_devmapper,no_zfs',
+      `-ldflags=${small} -X ${module}/version.Version=${versions.containerd}`,
+    ],
+  }));
+  return installed('containerd', versions.containerd, withoutCgo, programs);
 }
 
 /** runc needs cgo, and libseccomp: the default seccomp profile is applied to every pod's sandbox. */

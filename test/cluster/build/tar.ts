@@ -35,7 +35,8 @@ function header(entry: TarEntry, size: number): Buffer {
   block.write(octal(0, 11), 136);
   block.write(type, 156);
   block.write(linkTo, 157);
-  block.write('ustar\0' + '00', 257);
+  block.write('ustar', 257);
+  block.write('00', 263);
   // The checksum counts its own field as spaces.
   block.write(' '.repeat(8), 148);
   const sum = block.reduce((total, byte) => total + byte, 0);

@@ -8,7 +8,7 @@ import { type AgentProcess, startAgent } from '../../../src/simulator/agent-proc
 import { attachCluster, type Cluster } from '../node/cluster.ts';
 import { node } from '../node/layout.ts';
 import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
-import { type CheckpointEntry, readCheckpoint, readHoldings } from './oracle.ts';
+import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
 import { gpuResource } from './pod-spec.ts';
 import { Pods } from './pods.ts';
 import { type SimulatedGpus, simulateGpus } from './simulated-gpus.ts';
@@ -40,12 +40,22 @@ export interface ClusterNode extends AsyncDisposable {
   waitForAmount(amount: Amount, deadlineMs?: number): Promise<void>;
   /** Who has GPUs in this test's namespace, by pod and container: what the kubelet tells. */
   holdings(): Promise<Readonly<Record<string, readonly string[]>>>;
+  /** The healthy GPUs by what the kubelet tells: sooner than the node's status, and empty while no plugin is registered. */
+  usable(): Promise<readonly string[]>;
+  /** Resolves when the kubelet would give out all GPUs again. */
+  waitUntilAllUsable(deadlineMs?: number): Promise<void>;
   /** What the kubelet has written down for one of this test's pods. */
   recordsOf(podUid: string | undefined): Promise<readonly CheckpointEntry[]>;
 }
 
-/** @param options `gpus`: how many the node has; 4 when left out */
-export async function openClusterNode(options: { readonly gpus?: number } = {}): Promise<ClusterNode> {
+export interface ClusterNodeOptions {
+  /** How many GPUs the node has; 4 when left out. */
+  readonly gpus?: number;
+  /** Keys of every GPU, as in a scenario file. */
+  readonly gpu?: object;
+}
+
+export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
   const state = inject('clusterState');
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
   const cluster = await attachCluster(state);
@@ -54,7 +64,7 @@ export async function openClusterNode(options: { readonly gpus?: number } = {}):
   const api = config.makeApiClient(CoreV1Api);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
-  const gpus = await simulateGpus(join(folder, 'node.json'), 'node', options.gpus ?? 4);
+  const gpus = await simulateGpus(join(folder, 'node.json'), 'node', options.gpus ?? 4, options.gpu);
   await makeNamespace(api, namespace);
   const pods = new Pods(api, config, namespace);
   const kubelet = kubeletProgram(cluster);
@@ -78,13 +88,21 @@ export async function openClusterNode(options: { readonly gpus?: number } = {}):
       throw new Error(`${String(thrown)}\nThe agents' last words:\n${words.join('\n')}`, { cause: thrown });
     }
   };
+  const usable = async (): Promise<readonly string[]> => readAllocatable(cluster, gpuResource);
+  const waitUntilAllUsable = async (deadlineMs = patienceMs): Promise<void> => {
+    const all = gpus.ids.toSorted().join();
+    await waitFor('the kubelet can give out all GPUs', usable, (ids) => ids.join() === all, deadlineMs);
+  };
   const start = (args: readonly string[] = []): AgentProcess => {
     const [executable, ...inside] = cluster.supervisor.inside([process.execPath]);
     const agent = startAgent(
       { executable, options: inside, script: inject('agentBundle') },
       [
-        ...['--device-discovery-strategy', 'simulated', '--scenario', gpus.file, '--rescan-interval', '1s'],
-        ...['--state-dir', join(folder, 'state'), '--http-address', 'off'],
+        '--device-discovery-strategy=simulated',
+        `--scenario=${gpus.file}`,
+        '--rescan-interval=1s',
+        `--state-dir=${join(folder, 'state')}`,
+        '--http-address=off',
         ...args,
       ],
       cluster.supervisor.environment,
@@ -103,6 +121,7 @@ export async function openClusterNode(options: { readonly gpus?: number } = {}):
     startAgent: start,
     async startServingAgent(args) {
       const agent = start(args);
+      await waitUntilAllUsable();
       await waitForAmount({ capacity: gpus.ids.length, allocatable: gpus.ids.length });
       return agent;
     },
@@ -112,6 +131,8 @@ export async function openClusterNode(options: { readonly gpus?: number } = {}):
       const mine = (await readHoldings(cluster)).filter((each) => each.namespace === namespace);
       return Object.fromEntries(mine.map((each) => [`${each.pod}/${each.container}`, each.ids]));
     },
+    usable,
+    waitUntilAllUsable,
     async recordsOf(podUid) {
       return (await readCheckpoint(cluster)).filter((entry) => entry.podUid === podUid);
     },
@@ -120,6 +141,8 @@ export async function openClusterNode(options: { readonly gpus?: number } = {}):
       await pods.deleteAll();
       await api.deleteNamespace({ name: namespace });
       await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+      // The next test shall not take these GPUs for its own.
+      await waitFor('the node has nothing to give', amount, ({ allocatable }) => (allocatable ?? 0) === 0);
       await rm(folder, { recursive: true, force: true });
     },
   };

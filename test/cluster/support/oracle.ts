@@ -25,6 +25,12 @@ export async function readHoldings(cluster: Cluster): Promise<readonly Holding[]
   return consult(cluster, ['pod-resources', cluster.paths.podResourcesSocket]);
 }
 
+/** Asks the kubelet which devices of a resource it would give out, held or not: the healthy ones. Sorted. */
+export async function readAllocatable(cluster: Cluster, resource: string): Promise<readonly string[]> {
+  const args = ['allocatable', cluster.paths.podResourcesSocket];
+  return (await consult<Readonly<Record<string, readonly string[]>>>(cluster, args))[resource] ?? [];
+}
+
 /** Reads the kubelet's own records. It writes them at each allocation and at each list, not when a pod ends. */
 export async function readCheckpoint(cluster: Cluster): Promise<readonly CheckpointEntry[]> {
   return consult(cluster, ['checkpoint', cluster.paths.checkpoint]);

@@ -21,11 +21,12 @@ export function container(name: string, gpus: number, script: string = showAndSt
 
 /** A container that stays while the pod's others run: an init container that is restarted. */
 export function sidecar(name: string, gpus: number): V1Container {
-  return { ...container(name, gpus), restartPolicy: 'Always' };
+  return Object.assign(container(name, gpus), { restartPolicy: 'Always' });
 }
 
+/** A pod that ends within a second when it is told to. */
 export function pod(name: string, spec: V1PodSpec): V1Pod {
-  return { metadata: { name }, spec: { terminationGracePeriodSeconds: 1, ...spec } };
+  return { metadata: { name }, spec: Object.assign({ terminationGracePeriodSeconds: 1 }, spec) };
 }
 
 /** A pod with one container, `main`. */

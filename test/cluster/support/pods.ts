@@ -1,4 +1,12 @@
-import { type CoreV1Api, Exec, type KubeConfig, type V1Pod, type V1Status } from '@kubernetes/client-node';
+import {
+  ApiException,
+  type CoreV1Api,
+  Exec,
+  type KubeConfig,
+  type V1Pod,
+  type V1PodStatus,
+  type V1Status,
+} from '@kubernetes/client-node';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Ended } from '../node/supervisor.ts';
@@ -36,12 +44,25 @@ export class Pods {
   }
 
   async waitFor(name: string, what: string, accepts: (pod: V1Pod) => boolean): Promise<V1Pod> {
-    const ask = async (): Promise<V1Pod> => brief(await this.read(name));
-    return waitFor(`pod ${name}: ${what}`, ask, accepts);
+    let pod = await this.read(name);
+    const ask = async (): Promise<V1PodStatus | undefined> => {
+      pod = await this.read(name);
+      return pod.status;
+    };
+    await waitFor(`pod ${name}: ${what}`, ask, () => accepts(pod));
+    return pod;
   }
 
+  /** Resolves when all its containers run; rejects as soon as it has failed. */
   async waitUntilRunning(name: string): Promise<V1Pod> {
-    return this.waitFor(name, 'all its containers run', isRunning);
+    const pod = await this.waitFor(
+      name,
+      'all its containers run',
+      (seen) => isRunning(seen) || isFailed(seen),
+    );
+    if (isFailed(pod))
+      throw new Error(`Pod ${name} failed: ${pod.status?.message ?? pod.status?.reason ?? ''}`);
+    return pod;
   }
 
   /** Resolves when it has Succeeded or Failed. */
@@ -49,14 +70,15 @@ export class Pods {
     return this.waitFor(name, 'it has ended', ({ status }) => /Succeeded|Failed/.test(status?.phase ?? ''));
   }
 
-  /** Asks for its end, and resolves when it is gone from the API server, which is when the kubelet has ended its containers. */
-  async delete(name: string): Promise<void> {
-    await this.requestDeletion(name);
-    await this.waitUntilGone([name]);
+  /** Removes it from the API server at once, whatever becomes of its containers. */
+  async forget(name: string): Promise<void> {
+    await this.#api.deleteNamespacedPod({ namespace: this.#namespace, name, gracePeriodSeconds: 0 });
   }
 
-  async requestDeletion(name: string): Promise<void> {
+  /** Asks for its end, and resolves when it is gone from the API server, which is when the kubelet has ended its containers. */
+  async delete(name: string): Promise<void> {
     await this.#api.deleteNamespacedPod({ namespace: this.#namespace, name });
+    await this.waitUntilGone([name]);
   }
 
   async deleteAll(): Promise<void> {
@@ -117,6 +139,18 @@ export function identityOf({ metadata, status }: V1Pod): object {
   };
 }
 
+/** The API server's words when it refuses; throws when it does not. */
+export async function refusalOf(request: Promise<unknown>): Promise<string> {
+  const thrown: unknown = await request.then(
+    () => null,
+    (error: unknown) => error,
+  );
+  if (!(thrown instanceof ApiException)) throw new Error(`Not refused by the API server: ${String(thrown)}`);
+  const body: unknown = thrown.body;
+  const status = (typeof body === 'string' ? JSON.parse(body) : body) as V1Status;
+  return status.message ?? '';
+}
+
 /** The restarts of a container. */
 export function restartsOf({ status }: V1Pod, container = 'main'): number {
   return status?.containerStatuses?.find(({ name }) => name === container)?.restartCount ?? 0;
@@ -127,8 +161,6 @@ function isRunning({ spec, status }: V1Pod): boolean {
   return statuses.length === spec?.containers.length && statuses.every(({ ready }) => ready);
 }
 
-/** Without what only makes a failure hard to read. */
-function brief(pod: V1Pod): V1Pod {
-  delete pod.metadata?.managedFields;
-  return pod;
+function isFailed({ status }: V1Pod): boolean {
+  return status?.phase === 'Failed';
 }

@@ -11,14 +11,20 @@ export interface SimulatedGpus {
 }
 
 /**
- * Writes a scenario with some GPUs of the same model.
+ * Writes a scenario with some T4s.
  * @param name the UUIDs are made from it
+ * @param also further keys of every GPU, as in a scenario file
  */
-export async function simulateGpus(file: string, name: string, count: number): Promise<SimulatedGpus> {
+export async function simulateGpus(
+  file: string,
+  name: string,
+  count: number,
+  also: object = {},
+): Promise<SimulatedGpus> {
   const states = new Map<number, string>();
   const write = async (): Promise<string> => {
     const overrides = [...states].map(([gpu, state]) => ({ gpu, state }));
-    const content = JSON.stringify({ name, gpus: [{ model: 't4', count }], overrides });
+    const content = JSON.stringify({ name, gpus: [{ model: 't4', count, ...also }], overrides });
     await writeFile(`${file}.new`, content);
     await rename(`${file}.new`, file);
     return content;

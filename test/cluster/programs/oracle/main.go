@@ -2,6 +2,7 @@
 // plugin have a witness that shares no code with it. It prints JSON.
 //
 //	oracle pod-resources SOCKET   what the kubelet tells over its pod-resources socket
+//	oracle allocatable SOCKET     which devices the kubelet would give out, there: the healthy ones
 //	oracle checkpoint FILE        what it has written down, the plugins' answers decoded
 package main
 
@@ -25,9 +26,11 @@ import (
 const patience = 10 * time.Second
 
 func main() {
-	questions := map[string]func(string) (any, error){"pod-resources": askKubelet, "checkpoint": readCheckpoint}
+	questions := map[string]func(string) (any, error){
+		"pod-resources": askForHoldings, "allocatable": askForAllocatable, "checkpoint": readCheckpoint,
+	}
 	if len(os.Args) != 3 || questions[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle pod-resources SOCKET | oracle checkpoint FILE")
+		fmt.Fprintln(os.Stderr, "usage: oracle pod-resources|allocatable SOCKET, oracle checkpoint FILE")
 		os.Exit(2)
 	}
 	answer, err := questions[os.Args[1]](os.Args[2])
@@ -49,15 +52,24 @@ type holding struct {
 	IDs       []string `json:"ids"`
 }
 
-func askKubelet(socket string) (any, error) {
+// withKubelet asks over the pod-resources socket.
+func withKubelet[T any](socket string, ask func(context.Context, podresources.PodResourcesListerClient) (T, error)) (T, error) {
+	var nothing T
 	connection, err := grpc.NewClient("unix:"+socket, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
-		return nil, err
+		return nothing, err
 	}
 	defer connection.Close()
 	within, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	list, err := podresources.NewPodResourcesListerClient(connection).List(within, &podresources.ListPodResourcesRequest{})
+	return ask(within, podresources.NewPodResourcesListerClient(connection))
+}
+
+func askForHoldings(socket string) (any, error) {
+	list, err := withKubelet(socket, func(within context.Context, kubelet podresources.PodResourcesListerClient) (
+		*podresources.ListPodResourcesResponse, error) {
+		return kubelet.List(within, &podresources.ListPodResourcesRequest{})
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -78,6 +90,25 @@ func askKubelet(socket string) (any, error) {
 		}
 	}
 	return holdings, nil
+}
+
+func askForAllocatable(socket string) (any, error) {
+	answer, err := withKubelet(socket, func(within context.Context, kubelet podresources.PodResourcesListerClient) (
+		*podresources.AllocatableResourcesResponse, error) {
+		return kubelet.GetAllocatableResources(within, &podresources.AllocatableResourcesRequest{})
+	})
+	if err != nil {
+		return nil, err
+	}
+	byResource := map[string][]string{}
+	for _, devices := range answer.GetDevices() {
+		name := devices.GetResourceName()
+		byResource[name] = append(byResource[name], devices.GetDeviceIds()...)
+	}
+	for _, ids := range byResource {
+		slices.Sort(ids)
+	}
+	return byResource, nil
 }
 
 // entry is what the checkpoint holds for one container and resource.
