@@ -1,6 +1,6 @@
 import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parsePrometheusText } from './support/prometheus-text.ts';
 import { type RunningAgent, startRunningAgent } from './support/running-agent.ts';
 
@@ -61,7 +61,7 @@ describe.concurrent('the config file', () => {
     expect(await configValid(node)).toBe(1);
     expect((await node.admit('pod', 1)).phase).toBe('Running');
     expect(handedOver(node, 'pod')).toBe('by mounts');
-    expect(node.logged(refused)).toHaveLength(2);
+    await vi.waitFor(() => expect(node.logged(refused)).toHaveLength(2), 5000);
   });
 
   test('wrong while running: the last good one stays in force and /readyz and the metric say so', async () => {
@@ -99,7 +99,7 @@ describe.concurrent('the config file', () => {
     expect(node.kubelet.holdings()[0]).toEqual(early[0]);
     expect(node.kubelet.duplicates()).toEqual([]);
     expect(node.kubelet.violations).toEqual([]);
-    expect(node.logged('slicewise agent starts')).toHaveLength(1);
+    await vi.waitFor(() => expect(node.logged('slicewise agent starts')).toHaveLength(1), 5000);
     expect((await node.admit('too-many', 1)).message).toContain('Requested: 1, Available: 0');
     expect(await node.stop()).toBe(0);
   });
@@ -110,7 +110,7 @@ describe.concurrent('the config file', () => {
     await node.write('config.yaml', envvar);
     await node.waitForGpus(4);
     await node.waitForReadyz(200);
-    expect(node.logged(refused)).toHaveLength(1);
+    await vi.waitFor(() => expect(node.logged(refused)).toHaveLength(1), 5000);
   });
 
   test("a ConfigMap's swap of links is seen, in the folder of the file and not of its target", async () => {
@@ -132,7 +132,7 @@ describe.concurrent('the config file', () => {
     await node.waitForGpus(4);
     await put(node.folder, '..2026_03', wrong);
     await node.waitForReadyz(503, ['migStrategy']);
-    expect(node.logged(refused)).toHaveLength(2);
+    await vi.waitFor(() => expect(node.logged(refused)).toHaveLength(2), 5000);
   });
 
   test('a flag counts before the file, also when the file changes', async () => {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { startRunningAgent } from './support/running-agent.ts';
 
 const args = ['--device-discovery-strategy', 'simulated', '--scenario', 'v100x4'];
@@ -29,7 +29,7 @@ describe.concurrent('the address of the probes', () => {
       );
       // Longer than the pause between two tries.
       await new Promise((resolve) => setTimeout(resolve, 6000));
-      expect(node.logged(notServed)).toHaveLength(1);
+      await vi.waitFor(() => expect(node.logged(notServed)).toHaveLength(1), 5000);
       const closed = once(server, 'close');
       server.close();
       await closed;

@@ -3,7 +3,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { startKubelet } from '../../src/simulator/kubelet.ts';
 import { gpuResource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
 
@@ -19,7 +19,7 @@ async function expectPatience(node: RunningAgent, reason: string): Promise<void>
     'it is logged',
   );
   await new Promise((resolve) => setTimeout(resolve, 2500));
-  expect(node.logged(reason)).toHaveLength(1);
+  await vi.waitFor(() => expect(node.logged(reason)).toHaveLength(1), 5000);
   expect(node.logged(reason)[0]).toMatchObject({ level: 'warn' });
   expect((await node.get('/livez')).status).toBe(200);
 }
@@ -28,7 +28,7 @@ async function expectService(node: RunningAgent): Promise<void> {
   await node.waitForGpus(4);
   await node.waitForReadyz(200);
   expect((await node.admit('pod', 4)).phase).toBe('Running');
-  expect(node.logged('slicewise agent starts')).toHaveLength(1);
+  await vi.waitFor(() => expect(node.logged('slicewise agent starts')).toHaveLength(1), 5000);
 }
 
 describe.concurrent("the kubelet's folder", () => {

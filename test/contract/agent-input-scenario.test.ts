@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { gpuResource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
 
 const args = (folder: string): readonly string[] => [
@@ -29,7 +29,7 @@ describe.concurrent('the scenario file', () => {
     await node.write('node.yaml', good);
     await node.waitForGpus(4);
     await node.waitForReadyz(200);
-    expect(node.logged('gtx-1')).toHaveLength(1);
+    await vi.waitFor(() => expect(node.logged('gtx-1')).toHaveLength(1), 5000);
   });
 
   test('missing at the start: not ready with what is allowed; taken when it appears', async () => {
@@ -49,7 +49,10 @@ describe.concurrent('the scenario file', () => {
     expect(line.level).toBe('warn');
     expect(line.msg).toContain('"gtx-1"');
     await new Promise((resolve) => setTimeout(resolve, 2500));
-    expect(node.logged('The last good scenario stays in force')).toHaveLength(1);
+    await vi.waitFor(
+      () => expect(node.logged('The last good scenario stays in force')).toHaveLength(1),
+      5000,
+    );
     expect(lists()).toBe(before);
     expect((await node.get('/readyz')).status).toBe(200);
     expect((await node.admit('pod', 4)).phase).toBe('Running');
