@@ -5,7 +5,7 @@ import type { PlannedDevice } from '../../src/resources/plan.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { recordingLog, type LoggedLine } from '../support/recording-log.ts';
 
-export const settings: ResponseSettings = {
+const settings: ResponseSettings = {
   deviceListStrategies: ['envvar'],
   deviceIdStrategy: 'uuid',
   passDeviceSpecs: false,
