@@ -27,7 +27,8 @@ onCluster('GPUs that break, return and vanish', () => {
     await node.gpus.set(2, 'lost');
     await node.waitForAmount({ capacity: 4, allocatable: 2 });
     await node.pods.run(gpuPod('rest', 2));
-    expect(await node.pods.gpusSeenBy('rest')).toEqual([node.gpus.ids[0], node.gpus.ids[3]].toSorted());
+    const [first = '', , , last = ''] = node.gpus.ids;
+    expect(await node.pods.gpusSeenBy('rest')).toEqual([first, last].toSorted());
     await node.gpus.set(1, 'present');
     await node.gpus.set(2, 'present');
     await node.waitForAmount({ capacity: 4, allocatable: 4 });

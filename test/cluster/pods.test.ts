@@ -7,6 +7,15 @@ import { restartsOf } from './support/pods.ts';
 /** Major number of NVIDIA's GPUs and control node, by the kernel's list of devices. */
 const nvidiaMajor = 195;
 
+/** A T4's memory as NVIDIA's driver gives it. */
+const t4MiB = 15_360;
+
+/** The record as a later version of the agent has to be able to read it. */
+interface BookingRecord {
+  readonly version: number;
+  readonly gpus: readonly { readonly uuid: string; readonly mib: number }[];
+}
+
 onCluster('a pod with GPUs', () => {
   test('sees the GPUs that the kubelet says it has, and no other', async () => {
     await using node = await openClusterNode();
@@ -33,11 +42,10 @@ onCluster('a pod with GPUs', () => {
     const [entry, ...others] = await node.recordsOf(metadata?.uid);
     expect(others).toEqual([]);
     expect(entry).toMatchObject({ container: 'main', resource: gpuResource });
-    const record: unknown = JSON.parse(entry?.annotations?.['slicewise.io/allocation'] ?? '');
-    expect(record).toEqual({
-      version: 1,
-      gpus: expect.arrayContaining(entry?.ids.map((uuid) => ({ uuid, mib: expect.any(Number) })) ?? []),
-    });
+    const record = JSON.parse(entry?.annotations?.['slicewise.io/allocation'] ?? '') as BookingRecord;
+    expect(record.version).toBe(1);
+    expect(record.gpus.map(({ uuid }) => uuid).toSorted()).toEqual(entry?.ids);
+    expect(record.gpus.map(({ mib }) => mib)).toEqual([t4MiB, t4MiB]);
     expect(entry?.ids).toEqual(await node.pods.gpusSeenBy('kept'));
     expect(entry?.envs?.['NVIDIA_VISIBLE_DEVICES']?.split(',').toSorted()).toEqual(entry?.ids);
   });

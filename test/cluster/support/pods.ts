@@ -126,11 +126,13 @@ export class Pods {
   }
 }
 
-/** What must stay the same when a pod is left alone: itself, and each container's id and number of restarts. */
+/** What must stay the same when a pod is left alone: itself, its phase, and each container's id and number of restarts. */
 export function identityOf({ metadata, status }: V1Pod): object {
   const containers = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
   return {
     uid: metadata?.uid,
+    phase: status?.phase,
+    message: status?.message,
     containers: containers.map(({ name, containerID, restartCount }) => ({
       name,
       containerID,
