@@ -16,7 +16,7 @@ async function refusal(
   return lines.map((line) => line.trim());
 }
 
-describe.concurrent('wrong flags and variables end the agent with code 2', () => {
+describe('wrong flags and variables end the agent with code 2', () => {
   test('all of them are named at once, each with its source, key, value and what is allowed', async () => {
     const lines = await refusal(
       ['--mig-strateg', 'none', '--rescan-interval', '5h', '--http-address=1.2.3.4:99999', '--nonsense'],
@@ -73,7 +73,7 @@ describe.concurrent('wrong flags and variables end the agent with code 2', () =>
   });
 });
 
-describe.concurrent('the commands', () => {
+describe('the commands', () => {
   test('an unknown one is wrong use and shows those that there are', async () => {
     const { code, stdout, stderr } = await runToEnd(['agnet']);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });

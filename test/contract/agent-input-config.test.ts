@@ -25,7 +25,7 @@ function handedOver(node: RunningAgent, pod: string): 'by variable' | 'by mounts
   return response?.envs['NVIDIA_VISIBLE_DEVICES'] === undefined ? 'not at all' : 'by variable';
 }
 
-describe.concurrent('the config file', () => {
+describe('the config file', () => {
   test('wrong at the start: up, not ready, nothing advertised, all errors said once; taken when mended', async () => {
     await using node = await startRunningAgent({ args, files: { 'config.yaml': wrong } });
     const path = node.path('config.yaml');

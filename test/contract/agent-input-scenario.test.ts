@@ -15,7 +15,7 @@ function health(node: RunningAgent): readonly string[] {
   return Object.values(node.listed());
 }
 
-describe.concurrent('the scenario file', () => {
+describe('the scenario file', () => {
   test('wrong at the start: all errors said once, not ready, nothing advertised; taken when mended', async () => {
     await using node = await startRunningAgent({ args, files: { 'node.yaml': threeErrors } });
     const line = await node.waitForLog('the GPUs cannot be read');
