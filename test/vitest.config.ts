@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-/** Unit tests need nothing but Node; contract tests start the real agent as a process. */
+/** Unit tests need nothing but Node; contract tests start the real agent as a process,
+ * cluster tests a Kubernetes node. */
 export default defineConfig({
   test: {
     projects: [
@@ -18,6 +19,16 @@ export default defineConfig({
           testTimeout: 60_000,
           hookTimeout: 60_000,
           maxWorkers: 2,
+        },
+      },
+      {
+        test: {
+          name: 'cluster',
+          include: ['test/cluster/**/*.test.ts'],
+          globalSetup: ['test/cluster/global-setup.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
         },
       },
     ],

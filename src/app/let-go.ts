@@ -16,7 +16,7 @@ export interface LetGoDeps {
 const lookEveryMs = 1000;
 /** Time between two questions to the kubelet about the same devices, while a pod holds them. */
 const askAgainMs = 30_000;
-/** After an Allocate the kubelet's books need a moment during which its pod resources must not be listed. */
+/** After an Allocate, or the question for preferred devices before it, the kubelet's pod resources must not be listed for a moment. */
 const quietMs = 100;
 /** The kubelet writes its records for each list that it receives; this is ample. */
 const recordsWrittenMs = 1000;
@@ -30,33 +30,44 @@ export async function letLeaversGo(offer: Offer, deps: LetGoDeps, signal: AbortS
   while (!signal.aborted) {
     const nowMs = deps.clock.now();
     const due = offer.leaving.some(({ sinceMs }) => nowMs - sinceMs >= leavingMs);
-    const quiet = nowMs - offer.lastAllocateMs >= quietMs;
-    if (due && quiet && nowMs - askedMs >= askAgainMs) {
-      askedMs = nowMs;
-      await askAndLetGo(offer, deps, signal);
+    if (due && isQuiet(offer, deps) && nowMs - askedMs >= askAgainMs) {
+      const asked = await askAndLetGo(offer, deps, signal);
+      if (asked) askedMs = nowMs;
     }
     await deps.clock.sleep(lookEveryMs, signal).catch(() => undefined);
   }
 }
 
-async function askAndLetGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<void> {
+function isQuiet(offer: Offer, { clock }: LetGoDeps): boolean {
+  return clock.now() - offer.lastCallMs >= quietMs;
+}
+
+/** False when the kubelet turned busy before it could be asked. */
+async function askAndLetGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<boolean> {
   const names = offer.leaving.map(({ id }) => id);
   try {
     const held = await heldDevices(offer, deps, signal);
+    if (held === 'busy') return false;
     offer.letGo(held);
     const left = names.filter((id) => !offer.leaving.some((device) => device.id === id));
     if (left.length > 0) deps.log.info({ devices: left }, 'devices that left the node are off the list');
   } catch (thrown) {
     if (!signal.aborted) deps.log.warn({ devices: names }, `devices stay listed: ${describeError(thrown)}`);
   }
+  return true;
 }
 
 /**
  * Ids that the kubelet has booked. Its records forget an ended pod only when the pod resources have been listed *and* a device
  * list has arrived after that, in this order.
  */
-async function heldDevices(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<ReadonlySet<string>> {
-  const listed = (await listHeldDevices(deps.podResourcesSocket)) ?? [];
+async function heldDevices(
+  offer: Offer,
+  deps: LetGoDeps,
+  signal: AbortSignal,
+): Promise<ReadonlySet<string> | 'busy'> {
+  const listed = (await listHeldDevices(deps.podResourcesSocket, () => isQuiet(offer, deps), signal)) ?? [];
+  if (listed === 'busy') return listed;
   offer.resend();
   await deps.clock.sleep(recordsWrittenMs, signal);
   const booked = await readCheckpoint(deps.kubeletFolder);

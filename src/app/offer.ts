@@ -44,7 +44,7 @@ export class Offer implements ResourceHandlers {
   readonly #recentlyNamed = new Map<string, number>();
   #roster: readonly RosterDevice[] = [];
   #node: NodeFacts;
-  #lastAllocateMs = Number.NEGATIVE_INFINITY;
+  #lastCallMs = Number.NEGATIVE_INFINITY;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
     this.resource = resource;
@@ -59,9 +59,9 @@ export class Offer implements ResourceHandlers {
     );
   }
 
-  /** Milliseconds of the monotonic clock at which the last Allocate was answered. */
-  get lastAllocateMs(): number {
-    return this.#lastAllocateMs;
+  /** When the last Allocate, or the question for preferred devices before one, was answered (monotonic milliseconds). */
+  get lastCallMs(): number {
+    return this.#lastCallMs;
   }
 
   /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
@@ -87,6 +87,7 @@ export class Offer implements ResourceHandlers {
   }
 
   prefer(request: PreferenceRequest): readonly string[] {
+    this.#lastCallMs = this.#deps.clock.now();
     return preferDevices(
       request,
       this.#roster.map((device) => device.id),
@@ -96,7 +97,7 @@ export class Offer implements ResourceHandlers {
   allocate(ids: readonly string[]): ContainerResponse {
     const { settings, clock, log, metrics } = this.#deps;
     const { resource } = this;
-    this.#lastAllocateMs = clock.now();
+    this.#lastCallMs = clock.now();
     const decision = decide(ids, {
       resource,
       devices: this.#roster,
@@ -110,7 +111,7 @@ export class Offer implements ResourceHandlers {
         decision.message,
       );
     }
-    for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastAllocateMs);
+    for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastCallMs);
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
     const { nodes, cdiNames } = this.#node;

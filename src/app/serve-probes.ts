@@ -1,6 +1,6 @@
 import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
-import { describeError } from '../lib/errors.ts';
+import { toError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
 import { type HttpAddress, serveHttp } from '../metrics/http.ts';
@@ -33,7 +33,8 @@ export async function serveProbes(
       await untilAborted(signal);
     } catch (thrown) {
       if (signal.aborted) return;
-      const reason = describeError(thrown);
+      // It says what to do; the system's error behind it would only repeat the address.
+      const reason = toError(thrown).message;
       if (reason !== said) log.warn({ reason }, 'probes and metrics are not served, trying on');
       said = reason;
       await clock.sleep(retryMs, signal).catch(() => undefined);

@@ -1,6 +1,7 @@
 import koffi from 'koffi';
 import { closeSync, ftruncateSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
@@ -50,7 +51,7 @@ export async function acquireServingLock(
   let descriptor: number | null = null;
   try {
     for (;;) {
-      signal.throwIfAborted();
+      throwIfAborted(signal);
       if (descriptor !== null && !isFileAt(descriptor, path)) {
         closeSync(descriptor);
         descriptor = null;

@@ -1,48 +1,71 @@
 import { Client, credentials } from '@grpc/grpc-js';
 import { existsSync } from 'node:fs';
-import { OperatorError } from '../lib/errors.ts';
+import { orAborted } from '../lib/abort.ts';
+import { isAbort, OperatorError } from '../lib/errors.ts';
 import type { ContainerDevices } from './contract.ts';
 import { podResourcesService } from './wire.ts';
 
 const deadlineMs = 5000;
+/** A kubelet that lives accepts at once. */
+const connectWithinMs = 500;
 /** A node with thousands of held ids answers with more than gRPC's default of 4 MiB. */
 const maxMessageBytes = 64 * 1024 * 1024;
 
 /**
- * What the containers of active pods hold, by the kubelet's pod resources API; `null` where the kubelet has no such socket.
+ * What the containers of active pods hold, by the kubelet's pod resources API; `null` where the kubelet has no such socket, `busy`
+ * when `isQuiet` said so once the connection stood, and nothing was asked.
  *
  * The call has a side effect that is wanted here: the kubelet drops ended pods from its memory. It must not be made while an
  * Allocate call is open, because the ids in flight then drop out of the kubelet's books.
- * @throws OperatorError `pod-resources-failed`
+ * @param isQuiet whether the kubelet may be asked, at the last moment: to connect takes longer than an admission
+ * @throws OperatorError `pod-resources-failed`, or an `AbortError` when the signal aborts first
  */
-export async function listHeldDevices(socket: string): Promise<readonly ContainerDevices[] | null> {
+export async function listHeldDevices(
+  socket: string,
+  isQuiet: () => boolean,
+  signal: AbortSignal,
+): Promise<readonly ContainerDevices[] | 'busy' | null> {
   if (!existsSync(socket)) return null;
   const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.default_authority': 'localhost',
     'grpc.max_receive_message_length': maxMessageBytes,
   });
-  const { path, requestSerialize, responseDeserialize } = podResourcesService.List;
   try {
-    return await new Promise((resolve, reject) => {
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        undefined,
-        { deadline: Date.now() + deadlineMs },
-        (error, containers) => {
-          if (error === null) resolve(containers ?? []);
-          else
-            reject(
-              new OperatorError('pod-resources-failed', `The pod resources API on ${socket} failed`, {
-                cause: error,
-              }),
-            );
-        },
-      );
+    await orAborted(connect(client), signal);
+    return isQuiet() ? await list(client, signal) : 'busy';
+  } catch (thrown) {
+    if (isAbort(thrown)) throw thrown;
+    throw new OperatorError('pod-resources-failed', `The pod resources API on ${socket} failed`, {
+      cause: thrown,
     });
   } finally {
     client.close();
+  }
+}
+
+function connect(client: Client): Promise<void> {
+  return new Promise((resolve, reject) => {
+    client.waitForReady(Date.now() + connectWithinMs, (error) =>
+      error === undefined ? resolve() : reject(error),
+    );
+  });
+}
+
+async function list(client: Client, signal: AbortSignal): Promise<readonly ContainerDevices[]> {
+  const { path, requestSerialize, responseDeserialize } = podResourcesService.List;
+  const { promise, resolve, reject } = Promise.withResolvers<readonly ContainerDevices[]>();
+  const call = client.makeUnaryRequest(
+    path,
+    requestSerialize,
+    responseDeserialize,
+    undefined,
+    { deadline: Date.now() + deadlineMs },
+    (error, containers) => (error === null ? resolve(containers ?? []) : reject(error)),
+  );
+  try {
+    return await orAborted(promise, signal);
+  } finally {
+    call.cancel();
   }
 }

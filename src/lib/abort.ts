@@ -22,3 +22,11 @@ export async function untilAborted(signal: AbortSignal): Promise<void> {
     signal.addEventListener('abort', () => resolve(), { once: true });
   });
 }
+
+/**
+ * Throws the error that an aborted wait throws, whatever the reason of the abort: `AbortSignal.throwIfAborted` would throw the
+ * reason itself, which is a word here.
+ */
+export function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new DOMException('The wait was aborted', 'AbortError');
+}

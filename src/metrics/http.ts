@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { throwIfAborted } from '../lib/abort.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { createRouter, type HttpHandlers, type Router } from './routes.ts';
@@ -36,7 +37,7 @@ export async function serveHttp(
   deps: { readonly log: Log },
   signal: AbortSignal,
 ): Promise<HttpServer> {
-  signal.throwIfAborted();
+  throwIfAborted(signal);
   const router = createRouter(handlers, deps.log);
   const server = createServer(
     {

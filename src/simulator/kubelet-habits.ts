@@ -8,6 +8,8 @@ export interface Habits {
    * stream cuts the newest plugin; from 1.37 on (kubernetes/kubernetes#135437) only the client of that stream goes.
    */
   readonly disconnectByName: boolean;
+  /** How long after the end of a stream the kubelet gets to looking its client up and hanging up on it. */
+  readonly disconnectDelayMs: number;
   /** How long Register waits for the plugin's socket, in real milliseconds. */
   readonly dialTimeoutMs: number;
   /** After this long without a plugin a resource's capacity becomes 0. */
@@ -23,6 +25,7 @@ export interface Habits {
 /** The habits of Kubernetes 1.36.3. */
 export const defaultHabits: Habits = {
   disconnectByName: true,
+  disconnectDelayMs: 0,
   dialTimeoutMs: 10_000,
   stopGraceMs: 5 * 60_000,
   listEmptyMs: 450,

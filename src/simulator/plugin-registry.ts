@@ -89,13 +89,16 @@ export class PluginRegistry implements AsyncDisposable {
     this.#running.delete(client);
     if (this.#closed) return;
     const { resource, endpoint } = client;
-    this.#deps.events.add({ kind: 'stream-ended', resource, endpoint, error: ending });
+    const { clock, events, habits } = this.#deps;
+    events.add({ kind: 'stream-ended', resource, endpoint, error: ending });
+    if (habits.disconnectDelayMs > 0) await clock.sleep(habits.disconnectDelayMs);
+    if (this.#closed) return;
     const holder = this.#holderAtEndOf(client);
     if (holder === undefined) return;
     this.#deregister(holder);
     holder.close();
     this.#deps.handler.disconnected(holder);
-    this.#deps.events.add({ kind: 'disconnected', resource, endpoint: holder.endpoint });
+    events.add({ kind: 'disconnected', resource, endpoint: holder.endpoint });
   }
 
   #register(client: PluginClient): void {

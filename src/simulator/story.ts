@@ -1,4 +1,5 @@
 import type { SelfProgram } from './agent-process.ts';
+import { throwIfAborted } from '../lib/abort.ts';
 import { describeError } from '../lib/errors.ts';
 import { storySteps } from './story-steps.ts';
 import { openStoryNode, type GpuRow, type StoryNode } from './story-node.ts';
@@ -32,7 +33,7 @@ export async function* tellStory(
 ): AsyncGenerator<StoryEvent, void, void> {
   await using node = await openStoryNode(options);
   for (const [position, step] of storySteps.entries()) {
-    signal.throwIfAborted();
+    throwIfAborted(signal);
     const number = position + 1;
     yield { kind: 'begun', number, of: storySteps.length, title: step.title };
     const startedMs = performance.now();

@@ -101,7 +101,7 @@ const states: readonly State[] = [
 /** Far below the deadlines of what an agent may be waiting for (15 s for Register, 10 s and more for a driver). */
 const promptMs = 3000;
 
-describe.for(states.map((state) => [state.name, state] as const))('an agent %s', ([, state]) => {
+describe.concurrent.for(states.map((state) => [state.name, state] as const))('an agent %s', ([, state]) => {
   const { node: options, reach, keepsLock = false } = state;
   it.for(['SIGTERM', 'SIGINT'] as const)(
     'ends on %s with code 0, its socket gone and the lock free',

@@ -7,7 +7,7 @@ import { callOnce } from '../simulator/call-once.ts';
 import { gpuResource, openKubeletNode, patienceMs } from './support/kubelet-node.ts';
 import { listenAsKubelet } from './support/registrar.ts';
 
-describe('Register', () => {
+describe.concurrent('Register', () => {
   it('sends the options that GetDevicePluginOptions answers, from a socket that is open already', async () => {
     await using node = await openKubeletNode({ kubeletDown: true });
     const folder = node.kubelet.devicePluginFolder;
@@ -61,7 +61,7 @@ describe('Register', () => {
   });
 });
 
-describe('a kubelet that does not take the plugin', () => {
+describe.concurrent('a kubelet that does not take the plugin', () => {
   it('is asked again after growing pauses, and complained about once', async () => {
     await using node = await openKubeletNode({ kubeletDown: true });
     await node.kubelet.start();
@@ -101,7 +101,7 @@ describe('a kubelet that does not take the plugin', () => {
   });
 });
 
-describe('a kubelet that is not there', () => {
+describe.concurrent('a kubelet that is not there', () => {
   it('is waited for when its folder is missing, said once, and registered with when it comes', async () => {
     await using node = await openKubeletNode({ kubeletDown: true });
     const agent = node.startAgent();

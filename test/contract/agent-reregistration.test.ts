@@ -40,7 +40,7 @@ const losses: readonly [name: string, lose: (kubelet: StandInKubelet) => Promise
   ],
 ];
 
-describe.for([true, false])('with a kubelet that disconnects by name: %s', (disconnectByName) => {
+describe.concurrent.for([true, false])('with a kubelet that disconnects by name: %s', (disconnectByName) => {
   it.for(losses)('%s: registered again and not cut off', async ([, lose]) => {
     await using node = await openKubeletNode({ habits: { disconnectByName } });
     await node.startServingAgent();
@@ -66,6 +66,20 @@ describe('kubelet.sock replaced by another socket', () => {
       // A name that is free again often gets the freed inode (ext4); one that is replaced gets another.
       if (round % 2 === 1) await rm(registrationSocket);
     }
+  });
+
+  it('is noticed by an agent that could not look meanwhile', async () => {
+    await using node = await openKubeletNode({ kubeletDown: true });
+    const { registrationSocket } = node.kubelet;
+    using first = await listenAsKubelet(registrationSocket);
+    const agent = node.startAgent();
+    await expect.poll(() => first.lists.length, { timeout: patienceMs }).toBe(1);
+    agent.signal('SIGSTOP');
+    await rm(registrationSocket);
+    using second = await listenAsKubelet(registrationSocket);
+    agent.signal('SIGCONT');
+    await expect.poll(() => second.lists.length, { timeout: patienceMs }).toBe(1);
+    expect(first.requests).toHaveLength(1);
   });
 
   it('is answered though the own socket and the old connection live on', async () => {

@@ -78,6 +78,22 @@ describe.for([true, false])('take-over with a kubelet that disconnects by name: 
   );
 });
 
+describe('a kubelet that is slow to notice', () => {
+  it('has hung up on the one that stops before the other registers', async () => {
+    await using node = await openKubeletNode({ habits: { disconnectDelayMs: 300 } });
+    const first = await node.startServingAgent();
+    await node.startStandby();
+    const before = node.happened('registered').at(-1)?.endpoint;
+    await takeOver(node, first, 'SIGTERM');
+    const story = node.kubelet.events
+      .filter(({ kind }) => kind === 'disconnected' || kind === 'registering')
+      .map(
+        (event) => `${event.kind} ${'endpoint' in event && event.endpoint === before ? 'first' : 'second'}`,
+      );
+    expect(story).toEqual(['registering first', 'disconnected first', 'registering second']);
+  });
+});
+
 describe('a rolling change', () => {
   it.for(['SIGTERM', 'SIGKILL'] as const)(
     'by %s: hardly an admission fails',

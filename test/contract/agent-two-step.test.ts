@@ -91,12 +91,12 @@ describe.concurrent('a GPU that is removed from the node', () => {
     await unhealthyFirst(node, 6);
     let after = 0;
     let admitted = 0;
-    // Bursts of admissions, with pauses in which the agent may look at the kubelet's records, until a while after it has.
+    // Bursts of admissions, with pauses in which the agent finds the time to look at the kubelet's records.
     const end = performance.now() + leavesWithinMs + 10_000;
     while (after < 100 && performance.now() < end) {
       const pod = await node.admit(`p${admitted}`, 1 + (admitted % 3));
       if (admitted % 40 === 0) await node.setGpu(4, admitted % 80 === 0 ? 'lost' : 'present');
-      await delay(admitted % 10 === 0 ? 250 : 7);
+      await delay(admitted % 25 === 0 ? 1500 : 7);
       node.kubelet.remove(pod);
       admitted += 1;
       if (node.kubelet.devices(gpuResource).length < 6) after += 1;

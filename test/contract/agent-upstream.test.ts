@@ -14,7 +14,7 @@ import {
 // Kubernetes' own tests of device plugins, told from outside: test/e2e_node/device_plugin_failures_test.go and
 // device_plugin_test.go, as far as they need no container runtime.
 
-describe('device health', () => {
+describe.concurrent('device health', () => {
   it('one device turns bad and back: 1/1, 0/1, 1/1', async () => {
     await using node = await openKubeletNode({ gpus: 1 });
     await node.startServingAgent();
@@ -51,7 +51,7 @@ describe('device health', () => {
   });
 });
 
-describe('the plugin stops', () => {
+describe.concurrent('the plugin stops', () => {
   it.for(['SIGTERM', 'SIGKILL'] as const)('by %s: 0/n, and 0/0 when the grace is over', async (signal) => {
     await using node = await openKubeletNode({ habits: { stopGraceMs: 1500 } });
     const agent = await node.startServingAgent();
@@ -63,7 +63,7 @@ describe('the plugin stops', () => {
   });
 });
 
-describe('assignments', () => {
+describe.concurrent('assignments', () => {
   it('a pod gets a device, and the pod resources show exactly that one', async () => {
     await using node = await openKubeletNode();
     await node.startServingAgent();

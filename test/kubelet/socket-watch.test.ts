@@ -1,5 +1,6 @@
-import { mkdir, rename, rm, utimes, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { mkdir, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { watchSocket, type SocketIdentity } from '../../src/kubelet/socket-watch.ts';
@@ -11,13 +12,14 @@ import { shortFolder } from '../support/short-folder.ts';
 const patience = { timeout: 5000 };
 
 /** A socket that is listened on; it is made elsewhere and moved, so that it is there at one stroke. */
-async function putSocket(path: string): Promise<void> {
+async function putSocket(path: string): Promise<Server> {
   const server = createServer();
   const { promise, resolve } = Promise.withResolvers<void>();
   server.listen(`${path}.new`, resolve);
   await promise;
   onTestFinished(() => void server.close());
   await rename(`${path}.new`, path);
+  return server;
 }
 
 function stopper(): AbortController {
@@ -67,18 +69,24 @@ describe('a watched socket', () => {
     expect(identity.value).not.toBe(first);
   });
 
-  it('has another identity each time it is made anew, also with the same inode', async () => {
+  it('has another identity each time it is made anew, also with the same inode', async ({ annotate }) => {
     const path = join(await shortFolder(), 'kubelet.sock');
     const seen: (string | null)[] = [];
+    const inodes = new Set<number>();
     for (let round = 0; round < 20; round += 1) {
       await rm(path, { force: true });
-      await putSocket(path);
+      const server = await putSocket(path);
+      inodes.add((await stat(path)).ino);
       const stop = new AbortController();
       seen.push((await watchSocket(path, systemClock, stop.signal)).value);
       stop.abort();
+      // Only a socket that nobody holds open gives its inode back.
+      server.close();
+      await once(server, 'close');
     }
     expect(seen).not.toContain(null);
     expect(new Set(seen).size).toBe(20);
+    await annotate(`20 sockets had ${inodes.size} inodes`);
   });
 
   it('is the same whatever happens to other files, and to the clock', async () => {

@@ -130,7 +130,7 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
 }
 
 /** A pod of one container, `main`. */
-export function podSpec(name: string, gpus: number): PodSpec {
+function podSpec(name: string, gpus: number): PodSpec {
   return { name, containers: [{ name: 'main', resources: { [gpuResource]: gpus } }] };
 }
 

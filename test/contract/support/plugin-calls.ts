@@ -7,17 +7,14 @@ import { callOnce } from '../../simulator/call-once.ts';
 import type { KubeletNode } from './kubelet-node.ts';
 
 /** The socket of the agent that registered last. */
-export function pluginSocket(node: KubeletNode): string {
+function pluginSocket(node: KubeletNode): string {
   const endpoint = node.happened('registered').at(-1)?.endpoint;
   if (endpoint === undefined) throw new Error('No agent has registered');
   return join(node.kubelet.devicePluginFolder, endpoint);
 }
 
 /** Allocate as anybody with access to the socket can call it, one list of ids for each container. */
-export function allocate(
-  node: KubeletNode,
-  containers: IdsByContainer,
-): Promise<readonly ContainerResponse[]> {
+function allocate(node: KubeletNode, containers: IdsByContainer): Promise<readonly ContainerResponse[]> {
   return callOnce(pluginSocket(node), devicePluginService.Allocate, containers);
 }
 

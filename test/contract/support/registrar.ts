@@ -1,4 +1,4 @@
-import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
+import { Client, credentials, Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { mkdir, rename } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
@@ -32,7 +32,7 @@ export async function listenAsKubelet(
           respond(null, undefined);
           clients.push(follow(join(dirname(path), call.request.endpoint), (list) => lists.push(list)));
         },
-        (error: Error) => respond({ details: error.message }),
+        (error: Error) => respond({ code: status.UNKNOWN, details: error.message }),
       );
     },
   });

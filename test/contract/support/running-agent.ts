@@ -12,13 +12,13 @@ import { cleanEnvironment, program } from './program.ts';
 export const gpuResource = 'nvidia.com/gpu';
 
 /** Far more than anything here takes; only a test that fails waits for so long. */
-export const deadlineMs = 25_000;
+export const deadlineMs = 40_000;
 
 export interface RunningAgentOptions {
   /** Arguments beside those for the folder, from the folder's path if need be. */
   readonly args?: readonly string[] | ((folder: string) => readonly string[]);
-  /** Variables beside PATH. */
-  readonly env?: Readonly<Record<string, string>>;
+  /** Variables beside PATH, from the folder's path if need be. */
+  readonly env?: Variables | ((folder: string) => Variables);
   /** Files of the folder that are there before the agent starts, by name; what is no text is written as YAML. */
   readonly files?: Readonly<Record<string, unknown>>;
   /** Runs before the agent starts. */
@@ -26,6 +26,8 @@ export interface RunningAgentOptions {
   /** `later`: `startKubelet` starts it. */
   readonly kubelet?: 'running' | 'later';
 }
+
+type Variables = Readonly<Record<string, string>>;
 
 export interface Answer {
   /** 0 while nobody listens. */
@@ -175,8 +177,9 @@ export async function startRunningAgent(options: RunningAgentOptions = {}): Prom
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const { args = [], env = {}, files = {}, kubelet = 'running' } = options;
   const own = typeof args === 'function' ? args(folder) : args;
+  const variables = typeof env === 'function' ? env(folder) : env;
   const node = new RunningAgent(folder, () =>
-    startAgent(program, [...folderArgs(folder, own), ...own], { ...cleanEnvironment(), ...env }),
+    startAgent(program, [...folderArgs(folder, own), ...own], { ...cleanEnvironment(), ...variables }),
   );
   try {
     for (const [name, content] of Object.entries(files)) await node.write(name, content);

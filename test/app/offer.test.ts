@@ -1,0 +1,178 @@
+import { describe, expect, it } from 'vitest';
+import { Refusal } from '../../src/kubelet/handlers.ts';
+import { deviceNodes, planned, testOffer } from './test-offer.ts';
+
+const gpus = [planned(0), planned(1), planned(2)];
+
+/** The list in short: `GPU-0 Healthy`. */
+function listOf({ offer }: ReturnType<typeof testOffer>): readonly string[] {
+  return offer.list.value.map(({ id, health }) => `${id} ${health}`);
+}
+
+/** How often the list was published since the call. */
+function countLists({ offer }: ReturnType<typeof testOffer>): { count(): number } {
+  let seen = -1;
+  const stop = new AbortController();
+  void (async () => {
+    for await (const list of offer.list.values(stop.signal)) {
+      expect(list).toBe(offer.list.value);
+      seen += 1;
+    }
+  })();
+  return { count: () => seen };
+}
+
+describe('the list of an offer', () => {
+  it('has the planned devices in order of index, with health and NUMA node', () => {
+    const node = testOffer();
+    node.offer.update(
+      [planned(2, { numaNode: 1 }), planned(0), planned(1, { fault: 'GPU is lost' })],
+      deviceNodes,
+    );
+    expect(node.offer.list.value).toEqual([
+      { id: 'GPU-0', health: 'Healthy', numaNode: null },
+      { id: 'GPU-1', health: 'Unhealthy', numaNode: null },
+      { id: 'GPU-2', health: 'Healthy', numaNode: 1 },
+    ]);
+    expect(node.reports).toEqual(['nvidia.com/gpu 2 healthy 1 unhealthy']);
+  });
+
+  it('is published when it changes, and only then', async () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    const lists = countLists(node);
+    for (const plan of [gpus, gpus.toReversed(), gpus]) {
+      node.offer.update(plan, deviceNodes);
+      await node.clock.advance(1000);
+    }
+    expect(lists.count()).toBe(0);
+    node.offer.update([planned(0, { fault: 'GPU is lost' }), planned(1), planned(2)], deviceNodes);
+    await node.clock.advance(0);
+    expect(lists.count()).toBe(1);
+    expect(node.lines.filter(({ msg }) => msg === 'device list changed')).toHaveLength(2);
+  });
+
+  it('is published unchanged when it is to be sent again', async () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    await node.clock.advance(0);
+    const lists = countLists(node);
+    await node.clock.advance(0);
+    node.offer.resend();
+    await node.clock.advance(0);
+    expect(lists.count()).toBe(1);
+  });
+
+  it('says once why a GPU is unhealthy, and that it is healthy again', () => {
+    const node = testOffer();
+    const sick = [planned(0, { fault: 'GPU is lost' }), planned(1)];
+    for (const plan of [[planned(0), planned(1)], sick, sick, sick, [planned(0), planned(1)]])
+      node.offer.update(plan, deviceNodes);
+    const told = node.lines.filter(({ msg }) => msg.startsWith('GPU is'));
+    expect(told).toMatchObject([
+      { level: 'warn', msg: 'GPU is unhealthy', gpu: 'GPU-0', index: 0, reason: 'GPU is lost' },
+      { level: 'info', msg: 'GPU is healthy again', gpu: 'GPU-0' },
+    ]);
+  });
+});
+
+describe('a device that is no longer planned', () => {
+  it('stays, Unhealthy, until it is let go, however often the plan is made anew', async () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    await node.clock.advance(500);
+    for (let turn = 0; turn < 60; turn += 1) {
+      node.offer.update([planned(0), planned(2)], deviceNodes);
+      await node.clock.advance(1000);
+    }
+    expect(listOf(node)).toEqual(['GPU-0 Healthy', 'GPU-1 Unhealthy', 'GPU-2 Healthy']);
+    expect(node.offer.leaving).toEqual([{ id: 'GPU-1', sinceMs: 500 }]);
+  });
+
+  it('is let go after 10 s, when nobody holds it', async () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    node.offer.update([planned(0)], deviceNodes);
+    await node.clock.advance(9999);
+    node.offer.letGo(new Set());
+    expect(listOf(node)).toHaveLength(3);
+    await node.clock.advance(1);
+    node.offer.letGo(new Set(['GPU-2']));
+    expect(listOf(node)).toEqual(['GPU-0 Healthy', 'GPU-2 Unhealthy']);
+    node.offer.letGo(new Set());
+    expect(listOf(node)).toEqual(['GPU-0 Healthy']);
+    expect(node.offer.leaving).toEqual([]);
+  });
+
+  it('is healthy at once when it comes back, and waits anew when it goes again', async () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    node.offer.update([planned(0), planned(1)], deviceNodes);
+    await node.clock.advance(9000);
+    node.offer.update(gpus, deviceNodes);
+    expect(listOf(node)).toContain('GPU-2 Healthy');
+    node.offer.update([planned(0), planned(1)], deviceNodes);
+    await node.clock.advance(9000);
+    node.offer.letGo(new Set());
+    expect(listOf(node)).toContain('GPU-2 Unhealthy');
+  });
+
+  it('is refused, with the reason', () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    node.offer.update([planned(0)], deviceNodes);
+    expect(() => node.offer.allocate(['GPU-1'])).toThrow('the GPU is no longer on this node');
+  });
+});
+
+describe('Allocate', () => {
+  it('answers in order of index, and counts', () => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    const answer = node.offer.allocate(['GPU-2', 'GPU-0']);
+    expect(answer.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: 'GPU-0,GPU-2' });
+    expect(node.reports.slice(1)).toEqual(['nvidia.com/gpu allocation']);
+    expect(node.lines.at(-1)).toMatchObject({ msg: 'allocated', devices: ['GPU-0', 'GPU-2'] });
+  });
+
+  it.for<[string, readonly string[], Refusal['kind'], string]>([
+    ['an unknown id', ['GPU-9'], 'invalid-request', 'unknown-device'],
+    ['an id twice', ['GPU-0', 'GPU-0'], 'invalid-request', 'duplicate-device'],
+    ['no id', [], 'invalid-request', 'no-device'],
+    ['too many', ['1', '2', '3', '4'], 'invalid-request', 'too-many-devices'],
+    ['an Unhealthy one', ['GPU-0', 'GPU-1'], 'not-available', 'unhealthy-device'],
+  ])('refuses %s, and counts and says so', ([, ids, kind, reason]) => {
+    const node = testOffer();
+    node.offer.update([planned(0), planned(1, { fault: 'GPU is lost' }), planned(2)], deviceNodes);
+    const refused = (): unknown => node.offer.allocate(ids);
+    expect(refused).toThrow(Refusal);
+    expect(refused).toThrow(expect.objectContaining({ kind }) as Error);
+    expect(node.reports.slice(1)).toEqual(Array(2).fill(`nvidia.com/gpu refusal ${reason}`));
+    expect(node.lines.at(-1)).toMatchObject({ level: 'warn', reason, asked: ids.length });
+  });
+
+  it('with device specs refuses a GPU without a known minor number', () => {
+    const node = testOffer({ passDeviceSpecs: true });
+    const gpu = { ...planned(0).gpu, minor: null };
+    node.offer.update([planned(0, { gpu }), planned(1)], deviceNodes);
+    expect(() => node.offer.allocate(['GPU-0'])).toThrow('/dev/nvidia<N>');
+    expect(node.offer.allocate(['GPU-1']).devices).toHaveLength(1);
+  });
+});
+
+describe('the time of the newest call', () => {
+  it.for<[string, (node: ReturnType<typeof testOffer>) => unknown]>([
+    ['Allocate', ({ offer }) => offer.allocate(['GPU-0'])],
+    [
+      'GetPreferredAllocation, which Allocate follows',
+      ({ offer }) => offer.prefer({ availableIds: ['GPU-0'], requiredIds: [], size: 1 }),
+    ],
+  ])('is that of %s', async ([, call]) => {
+    const node = testOffer();
+    node.offer.update(gpus, deviceNodes);
+    expect(node.offer.lastCallMs).toBe(Number.NEGATIVE_INFINITY);
+    await node.clock.advance(1234);
+    call(node);
+    expect(node.offer.lastCallMs).toBe(1234);
+  });
+});

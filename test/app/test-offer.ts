@@ -1,0 +1,53 @@
+import type { ResponseSettings } from '../../src/allocation/response.ts';
+import { Offer, type OfferDeps } from '../../src/app/offer.ts';
+import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
+import type { PlannedDevice } from '../../src/resources/plan.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { recordingLog, type LoggedLine } from '../support/recording-log.ts';
+
+const settings: ResponseSettings = {
+  deviceListStrategies: ['envvar'],
+  deviceIdStrategy: 'uuid',
+  passDeviceSpecs: false,
+  imexChannelIds: [],
+  features: { gdrcopy: false, gds: false, mofed: false },
+};
+
+/** A node without control nodes and channels. */
+export const deviceNodes: DeviceNodes = {
+  control: [],
+  imexChannels: [],
+  gpuNode: (minor) => ({ hostPath: `/dev/nvidia${minor}`, containerPath: `/dev/nvidia${minor}` }),
+};
+
+/** A GPU as it is planned: `GPU-<index>`. */
+export function planned(index: number, overrides: Partial<PlannedDevice> = {}): PlannedDevice {
+  const uuid = `GPU-${index}`;
+  return {
+    id: uuid,
+    gpu: { uuid, index, minor: index, memoryTotalMiB: 15_360 },
+    fault: null,
+    numaNode: null,
+    ...overrides,
+  };
+}
+
+/** An offer on a clock that stands still, with what it reported. */
+export function testOffer(own: Partial<ResponseSettings> = {}): {
+  readonly offer: Offer;
+  readonly clock: ManualClock;
+  readonly lines: readonly LoggedLine[];
+  readonly reports: readonly string[];
+} {
+  const clock = new ManualClock();
+  const { log, lines } = recordingLog();
+  const reports: string[] = [];
+  const metrics: OfferDeps['metrics'] = {
+    allocation: (resource) => void reports.push(`${resource} allocation`),
+    refusal: (resource, reason) => void reports.push(`${resource} refusal ${reason}`),
+    devices: (resource, { healthy, unhealthy }) =>
+      void reports.push(`${resource} ${healthy} healthy ${unhealthy} unhealthy`),
+  };
+  const deps = { settings: { ...settings, ...own }, clock, log, metrics };
+  return { offer: new Offer('nvidia.com/gpu', deviceNodes, deps), clock, lines, reports };
+}

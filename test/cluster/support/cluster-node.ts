@@ -1,0 +1,157 @@
+import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inject } from 'vitest';
+import { type AgentProcess, startAgent } from '../../../src/simulator/agent-process.ts';
+import { attachCluster, type Cluster } from '../node/cluster.ts';
+import { node } from '../node/layout.ts';
+import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
+import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
+import { gpuResource } from './pod-spec.ts';
+import { Pods } from './pods.ts';
+import { type SimulatedGpus, simulateGpus } from './simulated-gpus.ts';
+import { patienceMs, waitFor } from './wait.ts';
+
+/** How many GPUs the node has, and how many of them can be given out. `null`: the node does not know the resource. */
+export interface Amount {
+  readonly capacity: number | null;
+  readonly allocatable: number | null;
+}
+
+/**
+ * The shared cluster for one test: a namespace of its own, GPUs of its own, and the agents that it starts. Disposing ends the
+ * pods and the agents, sees to it that the kubelet runs, and removes the rest.
+ */
+export interface ClusterNode extends AsyncDisposable {
+  readonly cluster: Cluster;
+  readonly api: CoreV1Api;
+  readonly namespace: string;
+  readonly pods: Pods;
+  readonly kubelet: KubeletProgram;
+  readonly gpus: SimulatedGpus;
+  /** Starts an agent in the node's namespaces, so that every path has its default. */
+  startAgent(args?: readonly string[]): AgentProcess;
+  /** Starts an agent and waits until all GPUs can be given out. */
+  startServingAgent(args?: readonly string[]): Promise<AgentProcess>;
+  amount(): Promise<Amount>;
+  /** Resolves when the node's status says so. */
+  waitForAmount(amount: Amount, deadlineMs?: number): Promise<void>;
+  /** Who has GPUs in this test's namespace, by pod and container: what the kubelet tells. */
+  holdings(): Promise<Readonly<Record<string, readonly string[]>>>;
+  /** The healthy GPUs by what the kubelet tells: sooner than the node's status, and empty while no plugin is registered. */
+  usable(): Promise<readonly string[]>;
+  /** Resolves when the kubelet would give out all GPUs again. */
+  waitUntilAllUsable(deadlineMs?: number): Promise<void>;
+  /** What the kubelet has written down for one of this test's pods. */
+  recordsOf(podUid: string | undefined): Promise<readonly CheckpointEntry[]>;
+}
+
+export interface ClusterNodeOptions {
+  /** How many GPUs the node has; 4 when left out. */
+  readonly gpus?: number;
+  /** Keys of every GPU, as in a scenario file. */
+  readonly gpu?: object;
+}
+
+export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
+  const state = inject('clusterState');
+  if (state === null) throw new Error('There is no cluster; the test should have been skipped');
+  const cluster = await attachCluster(state);
+  const config = new KubeConfig();
+  config.loadFromFile(cluster.paths.kubeconfig);
+  const api = config.makeApiClient(CoreV1Api);
+  const namespace = `t-${randomBytes(4).toString('hex')}`;
+  const folder = await mkdtemp(join(tmpdir(), 'sw-'));
+  const gpus = await simulateGpus(join(folder, 'node.json'), 'node', options.gpus ?? 4, options.gpu);
+  await makeNamespace(api, namespace);
+  const pods = new Pods(api, config, namespace);
+  const kubelet = kubeletProgram(cluster);
+  const agents: AgentProcess[] = [];
+
+  const amount = async (): Promise<Amount> => {
+    const { status } = await api.readNode({ name: node.name });
+    const count = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
+    return {
+      capacity: count(status?.capacity?.[gpuResource]),
+      allocatable: count(status?.allocatable?.[gpuResource]),
+    };
+  };
+  const waitForAmount = async (wanted: Amount, deadlineMs = patienceMs): Promise<void> => {
+    const isSo = (seen: Amount): boolean =>
+      seen.capacity === wanted.capacity && seen.allocatable === wanted.allocatable;
+    try {
+      await waitFor(`the node's status says ${JSON.stringify(wanted)}`, amount, isSo, deadlineMs);
+    } catch (thrown) {
+      const words = agents.flatMap(({ log }) => log.slice(-10).map((line) => JSON.stringify(line)));
+      throw new Error(`${String(thrown)}\nThe agents' last words:\n${words.join('\n')}`, { cause: thrown });
+    }
+  };
+  const usable = async (): Promise<readonly string[]> => readAllocatable(cluster, gpuResource);
+  const waitUntilAllUsable = async (deadlineMs = patienceMs): Promise<void> => {
+    const all = gpus.ids.toSorted().join();
+    await waitFor('the kubelet can give out all GPUs', usable, (ids) => ids.join() === all, deadlineMs);
+  };
+  const start = (args: readonly string[] = []): AgentProcess => {
+    const [executable, ...inside] = cluster.supervisor.inside([process.execPath]);
+    const agent = startAgent(
+      { executable, options: inside, script: inject('agentBundle') },
+      [
+        '--device-discovery-strategy=simulated',
+        `--scenario=${gpus.file}`,
+        '--rescan-interval=1s',
+        `--state-dir=${join(folder, 'state')}`,
+        '--http-address=off',
+        ...args,
+      ],
+      cluster.supervisor.environment,
+    );
+    agents.push(agent);
+    return agent;
+  };
+
+  return {
+    cluster,
+    api,
+    namespace,
+    pods,
+    kubelet,
+    gpus,
+    startAgent: start,
+    async startServingAgent(args) {
+      const agent = start(args);
+      await waitUntilAllUsable();
+      await waitForAmount({ capacity: gpus.ids.length, allocatable: gpus.ids.length });
+      return agent;
+    },
+    amount,
+    waitForAmount,
+    async holdings() {
+      const mine = (await readHoldings(cluster)).filter((each) => each.namespace === namespace);
+      return Object.fromEntries(mine.map((each) => [`${each.pod}/${each.container}`, each.ids]));
+    },
+    usable,
+    waitUntilAllUsable,
+    async recordsOf(podUid) {
+      return (await readCheckpoint(cluster)).filter((entry) => entry.podUid === podUid);
+    },
+    async [Symbol.asyncDispose]() {
+      if (!(await kubelet.runs())) await kubelet.start();
+      await pods.deleteAll();
+      await api.deleteNamespace({ name: namespace });
+      await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
+      // The next test shall not take these GPUs for its own.
+      await waitFor('the node has nothing to give', amount, ({ allocatable }) => (allocatable ?? 0) === 0);
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Makes a namespace that takes pods: they need its default service account, which comes a moment later. */
+async function makeNamespace(api: CoreV1Api, name: string): Promise<void> {
+  await api.createNamespace({ body: { metadata: { name } } });
+  const ask = async (): Promise<unknown> =>
+    api.readNamespacedServiceAccount({ namespace: name, name: 'default' });
+  await waitFor(`namespace ${name} takes pods`, ask, () => true);
+}
