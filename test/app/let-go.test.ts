@@ -7,7 +7,7 @@ import { servePodResources } from '../kubelet/serve-at.ts';
 import { settle } from '../support/manual-clock.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
-import { deviceNodes, planned, testOffer } from './test-offer.ts';
+import { nodeFacts, planned, testOffer } from './test-offer.ts';
 
 function held(...deviceIds: string[]): ContainerDevices {
   return { namespace: 'default', pod: 'p', container: 'main', resourceName: 'nvidia.com/gpu', deviceIds };
@@ -25,8 +25,8 @@ async function leave() {
   });
   const node = testOffer();
   const { offer, clock } = node;
-  offer.update([planned(0), planned(1)], deviceNodes);
-  offer.update([planned(0)], deviceNodes);
+  offer.update([planned(0), planned(1)], nodeFacts);
+  offer.update([planned(0)], nodeFacts);
   const stop = new AbortController();
   const { log, lines } = recordingLog();
   const deps = { kubeletFolder: folder, podResourcesSocket: socket, clock, log };
@@ -137,7 +137,7 @@ describe('a device that has left the node', () => {
 describe('the pod resources', () => {
   it('are not listed while nothing leaves', async () => {
     const node = await leave();
-    node.offer.update([planned(0), planned(1)], deviceNodes);
+    node.offer.update([planned(0), planned(1)], nodeFacts);
     await node.pass(60);
     expect(node.asked()).toBe(0);
   });

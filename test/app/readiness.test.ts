@@ -14,6 +14,7 @@ const serving: ReadinessFacts = {
   waitingFor: null,
   resources: [registered],
   inventory: { reading, failure: null, noDriver: false },
+  cdi: null,
   rescanIntervalMs: 4000,
 };
 
@@ -24,6 +25,18 @@ const cases: readonly [
   reasons: readonly string[],
 ][] = [
   ['serving', {}, true, []],
+  [
+    'when the CDI specs cannot be written',
+    { cdi: { problem: 'no space', trouble: [] } },
+    false,
+    ['cdi: no space'],
+  ],
+  [
+    'when the CDI specs could be better',
+    { cdi: { problem: null, trouble: ['two drivers', 'no hooks'] } },
+    true,
+    ['cdi: two drivers', 'cdi: no hooks'],
+  ],
   ['before it has the lock', { waitingFor: 'starting', resources: [] }, false, ['starting']],
   [
     'before the first reading',

@@ -1,5 +1,5 @@
 import type { ResponseSettings } from '../../src/allocation/response.ts';
-import { Offer, type OfferDeps } from '../../src/app/offer.ts';
+import { Offer, type NodeFacts, type OfferDeps } from '../../src/app/offer.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/plan.ts';
 import { ManualClock } from '../support/manual-clock.ts';
@@ -11,6 +11,7 @@ const settings: ResponseSettings = {
   passDeviceSpecs: false,
   imexChannelIds: [],
   features: { gdrcopy: false, gds: false, mofed: false },
+  cdiAnnotationPrefix: 'cdi.k8s.io/',
 };
 
 /** A node without control nodes and channels. */
@@ -32,6 +33,9 @@ export function planned(index: number, overrides: Partial<PlannedDevice> = {}): 
   };
 }
 
+/** That node, without CDI names. */
+export const nodeFacts: NodeFacts = { nodes: deviceNodes, cdiNames: null };
+
 /** An offer on a clock that stands still, with what it reported. */
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
@@ -49,5 +53,5 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
       void reports.push(`${resource} ${healthy} healthy ${unhealthy} unhealthy`),
   };
   const deps = { settings: { ...settings, ...own }, clock, log, metrics };
-  return { offer: new Offer('nvidia.com/gpu', deviceNodes, deps), clock, lines, reports };
+  return { offer: new Offer('nvidia.com/gpu', nodeFacts, deps), clock, lines, reports };
 }

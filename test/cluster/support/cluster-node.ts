@@ -102,6 +102,7 @@ export async function openClusterNode(options: ClusterNodeOptions = {}): Promise
         `--scenario=${gpus.file}`,
         '--rescan-interval=1s',
         `--state-dir=${join(folder, 'state')}`,
+        `--cdi-root=${join(folder, 'cdi')}`,
         '--http-address=off',
         ...args,
       ],
