@@ -34,7 +34,7 @@ export interface KeepCdiDeps {
 }
 
 /** How often the folder is looked at although nothing stirs in it. */
-const lookMs = 10_000;
+const lookMs = 30_000;
 const retryLimits = { firstMs: 200, maxMs: 5000 };
 /** Against a program that writes our files as fast as we do. */
 const afterSpoiledMs = 500;
@@ -52,11 +52,12 @@ export async function keepCdi(
 ): Promise<void> {
   const wake = new Latest(0);
   const tell = (): void => wake.set(wake.value + 1);
+  using watch = new FolderWatch(deps.folder.path);
   await runTogether(
     [
       (until) => tellOf(inventory, tell, until),
       (until) => tellOf(serving, tell, until),
-      (until) => watchFolder(deps, tell, until),
+      (until) => tellOfFolder(watch, tell, deps.clock, until),
       async (until) => {
         const said = new Said(deps.log);
         let failures = 0;
@@ -67,6 +68,8 @@ export async function keepCdi(
           if (until.aborted) return;
           said.say(state);
           described.set({ reading, cdi: state });
+          // The folder may be another one by now.
+          await watch.renew();
           failures = state.problem === null ? 0 : failures + 1;
           const pauseMs = failures > 0 ? backoffMs(retryLimits, failures) : spoiled ? afterSpoiledMs : 0;
           if (pauseMs === 0) continue;
@@ -115,14 +118,13 @@ async function tellOf(latest: Latest<unknown>, tell: () => void, signal: AbortSi
   for await (const _ of latest.values(signal)) tell();
 }
 
-async function watchFolder(
-  { folder, clock }: KeepCdiDeps,
+async function tellOfFolder(
+  watch: FolderWatch,
   tell: () => void,
+  clock: Clock,
   signal: AbortSignal,
 ): Promise<void> {
-  using watch = new FolderWatch(folder.path);
   while (!signal.aborted) {
-    await watch.renew();
     await watch.change(clock, lookMs, signal).catch(() => undefined);
     if (!signal.aborted) tell();
   }

@@ -1,5 +1,6 @@
 import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
 import type { CdiSpec } from '../../src/allocation/cdi-spec.ts';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
@@ -110,7 +111,8 @@ describe('our spec', () => {
     'is put back when somebody has %s it, and said once',
     async (what) => {
       await using node = await openKubeletNode();
-      const agent = await node.startServingAgent(cdiArgs(node));
+      // Nothing but the folder's own events can tell of it in time.
+      const agent = await node.startServingAgent(cdiArgs(node, '--rescan-interval', '30s'));
       const before = await readFile(specPath(node), 'utf8');
       for (let round = 0; round < 3; round += 1) {
         await (what === 'removed' ? rm(specPath(node)) : writeFile(specPath(node), '{"devices":[]}'));
@@ -123,9 +125,11 @@ describe('our spec', () => {
 
   it('comes back with its folder', async () => {
     await using node = await openKubeletNode();
-    await node.startServingAgent(cdiArgs(node));
-    await rm(join(node.folder, 'cdi'), { recursive: true });
-    await eventually(async () => expect((await readSpec(specPath(node))).devices).toHaveLength(4));
+    await node.startServingAgent(cdiArgs(node, '--rescan-interval', '30s'));
+    for (let round = 0; round < 2; round += 1) {
+      await rm(join(node.folder, 'cdi'), { recursive: true });
+      await eventually(async () => expect((await readSpec(specPath(node))).devices).toHaveLength(4));
+    }
   });
 
   it('follows the driver: another version, other files', async () => {
@@ -169,6 +173,8 @@ describe('a folder that cannot be written to', () => {
         body: expect.stringContaining(specPath(node)),
       });
     });
+    // Time for a registration that should not be.
+    await delay(1000);
     expect(node.happened('registering')).toEqual([]);
     await rm(join(node.folder, 'cdi'));
     await node.kubelet.waitForAllocatable(gpuResource, 4, patienceMs);
@@ -264,12 +270,29 @@ describe('two agents on a node', () => {
     await using node = await openKubeletNode();
     const first = await node.startServingAgent(cdiArgs(node));
     const before = await readFile(specPath(node), 'utf8');
-    await node.startStandby(cdiArgs(node, '--device-id-strategy', 'index'));
+    const second = await node.startStandby(cdiArgs(node, '--device-id-strategy', 'index'));
     await rm(specPath(node));
     await eventually(async () => expect(await readFile(specPath(node), 'utf8')).toBe(before));
+    await delay(1500);
+    expect(second.log.filter(({ msg }) => msg === 'CDI spec written')).toEqual([]);
+    expect(await readFile(specPath(node), 'utf8')).toBe(before);
     first.signal('SIGKILL');
     await eventually(async () => {
       expect((await readSpec(specPath(node))).devices.map(({ name }) => name)).toEqual(['0', '1', '2', '3']);
     });
+  });
+
+  it('have the spec of the one that takes over before it registers', async () => {
+    await using node = await openKubeletNode({ kubeletDown: true, gpus: 2 });
+    const seen: (readonly string[])[] = [];
+    using _kubelet = await listenAsKubelet(node.kubelet.registrationSocket, async () => {
+      seen.push((await readSpec(specPath(node))).devices.map(({ name }) => name));
+    });
+    const first = node.startAgent(cdiArgs(node));
+    await eventually(async () => expect(seen).toHaveLength(1));
+    await node.startStandby(cdiArgs(node, '--device-id-strategy', 'index'));
+    first.signal('SIGKILL');
+    await eventually(async () => expect(seen.length).toBeGreaterThan(1));
+    expect(seen.slice(0, 2)).toEqual([node.gpuIds, ['0', '1']]);
   });
 });
