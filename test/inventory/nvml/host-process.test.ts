@@ -32,6 +32,7 @@ test('without a free file descriptor a reading fails in words, and nothing else 
       expect(held.count).toBeGreaterThan(0);
       return startHostProcess(command);
     },
+    isAbsent: () => false,
     onLost: (reason) => void lost.push(reason),
   });
   await expect(supervisor.snapshot()).rejects.toMatchObject({
