@@ -41,13 +41,25 @@ export function judgeReadiness(facts: ReadinessFacts): Readiness {
     ...servingProblems(facts),
   ];
   if (problems.length > 0) return { ok: false, reasons: problems };
-  const { reading, failure } = facts.inventory;
-  const notes = [
-    ...(facts.standingBy ? ['standing by: another agent serves this node'] : []),
-    ...(facts.resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
+  return { ok: true, reasons: notes(facts) };
+}
+
+/** What an admin may want to know of an agent that does its work. */
+function notes({
+  standingBy,
+  resources,
+  inventory: { reading, failure },
+}: ReadinessFacts): readonly string[] {
+  const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
+  return [
+    ...(standingBy ? ['standing by: another agent serves this node'] : []),
+    ...(resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
+    ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
+    ...(reading?.snapshot.unreadable ?? []).map(
+      ({ index, error }) => `GPU ${index} is not offered: ${error}`,
+    ),
   ];
-  return { ok: true, reasons: notes };
 }
 
 function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFacts): readonly string[] {
@@ -56,6 +68,12 @@ function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFact
     if (noDriver) return [];
     return [
       failure === null ? 'inventory: the GPUs are being read for the first time' : `inventory: ${failure}`,
+    ];
+  }
+  const { gpus, unreadable } = reading.snapshot;
+  if (gpus.length === 0 && unreadable.length > 0) {
+    return [
+      `inventory: the driver counts ${unreadable.length} GPUs and none can be read: ${unreadable[0]?.error}`,
     ];
   }
   const ageMs = nowMs - reading.readAtMs;

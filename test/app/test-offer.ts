@@ -48,6 +48,6 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
     devices: (resource, { healthy, unhealthy }) =>
       void reports.push(`${resource} ${healthy} healthy ${unhealthy} unhealthy`),
   };
-  const deps = { settings: { ...settings, ...own }, clock, log, metrics };
+  const deps = { settings: () => ({ ...settings, ...own }), clock, log, metrics };
   return { offer: new Offer('nvidia.com/gpu', deviceNodes, deps), clock, lines, reports };
 }
