@@ -16,6 +16,8 @@ async function main(): Promise<void> {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM', 'SIGQUIT'] as const) process.once(name, () => stop.abort(name));
+  // The config file is followed anyway; the signal that NVIDIA's plugin reads it anew on must not end this one.
+  process.on('SIGHUP', () => undefined);
   process.exitCode = await runCli(process.argv.slice(2), {
     env: process.env,
     stdout: process.stdout,
@@ -25,4 +27,9 @@ async function main(): Promise<void> {
   });
 }
 
-void main();
+main().catch((thrown: unknown) => {
+  const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+  // One line, as the log's: whoever reads the log of a thousand nodes finds it there.
+  process.stderr.write(`${JSON.stringify({ level: 'fatal', msg: error.message, stack: error.stack })}\n`);
+  process.exit(1);
+});

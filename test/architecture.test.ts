@@ -49,7 +49,8 @@ const rules: ArchitectureRules = {
     ],
     zod: ['config', 'inventory/simulated', 'kubelet/checkpoint.ts'],
   },
-  process: ['main.ts', 'inventory/nvml/host.ts'],
+  // A process group is killed by its number, which only the process module can do.
+  process: ['main.ts', 'inventory/nvml/host.ts', 'inventory/smi/process-group.ts'],
   pure: ['resources', 'allocation'],
   maxLines: 250,
 };

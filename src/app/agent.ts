@@ -1,5 +1,6 @@
 import type { Config } from '../config/config.ts';
 import type { Driver } from '../inventory/driver.ts';
+import type { KubeletObserver } from '../kubelet/handlers.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
@@ -7,15 +8,26 @@ import { version } from '../lib/version.ts';
 import { createMetrics, type Metrics } from '../metrics/collect.ts';
 import { readProcessUsage } from '../metrics/process-usage.ts';
 import { followConfig, type ConfigInputs } from './follow-config.ts';
+import { describeReadings } from './describe-readings.ts';
+import { keepInventory } from './inventory-loop.ts';
+import { keepOffers } from './keep-offers.ts';
+import { emptyNode, type Node } from './node.ts';
 import { NodeProbe } from './node-probe.ts';
-import { runNode } from './run-node.ts';
+import { runForEach } from './run-for-each.ts';
+import { serveNode } from './serve-node.ts';
 import { serveProbes } from './serve-probes.ts';
-import { nodeSettings } from './settings.ts';
-import { runTogether } from './supervise.ts';
+import {
+  type DriverSettings,
+  describeSettings,
+  driverSettings,
+  inventorySettings,
+  servingSettings,
+} from './settings.ts';
+import { runTogether, type Task } from './supervise.ts';
 
 export interface AgentInputs extends ConfigInputs {
-  /** Gives the driver for a config; whoever asked disposes of it. */
-  readonly openDriver: (config: Config) => Driver;
+  /** Opens the driver that the settings ask for; whoever asked disposes of it. */
+  readonly openDriver: (settings: DriverSettings) => Driver;
 }
 
 interface AgentParts {
@@ -26,71 +38,94 @@ interface AgentParts {
 }
 
 /**
- * The agent, from its first config to the abort of the signal: follows the config, and runs the node under each good one. Flags
- * and variables are good when it is called; only the file may be wrong, and may be mended while it runs.
+ * The agent, from its first config to the abort of the signal. Flags and variables are good when it is called; only the file
+ * may be wrong, and may be mended while it runs. Each task runs anew only when its own part of the config is edited, and what is
+ * known of the node outlives every edit.
  */
 export async function runAgent(
   inputs: AgentInputs,
   deps: { readonly clock: Clock; readonly log: Log },
   signal: AbortSignal,
 ): Promise<void> {
-  const probe = new NodeProbe(deps.clock);
+  const node = emptyNode();
+  const config = new Latest<Config>(inputs.withoutFile);
+  const usable = new Latest(false);
+  const probe = new NodeProbe(node, config, usable, deps.clock);
   const metrics = createMetrics({
     version,
     snapshotAgeSeconds: () => probe.snapshotAgeSeconds(),
     processUsage: readProcessUsage,
-    startTimeSeconds: (performance.timeOrigin ?? Date.now()) / 1000,
+    startTimeSeconds: performance.timeOrigin / 1000,
   });
   const parts = { ...deps, metrics, probe };
-  const config = new Latest<Config>(inputs.withoutFile);
-  const started = new Latest(false);
   deps.log.info({ version }, 'slicewise agent starts');
   await runTogether(
     [
-      (until) => followConfig(inputs, config, started, parts, until),
-      (until) => runEachConfig(config, started, inputs, parts, until),
+      (until) => followConfig(inputs, config, usable, parts, until),
+      (until) =>
+        runForEach(
+          config,
+          ({ flags }) => flags.agent.httpAddress,
+          (address, stop) => serveProbes(address, parts, stop),
+          until,
+        ),
+      async (until) => {
+        await usable.until((ready) => ready, until);
+        await runTogether(nodeTasks(node, config, inputs, parts), until);
+      },
     ],
     signal,
   );
   deps.log.info({ reason: String(signal.reason) }, 'slicewise agent ends');
 }
 
-/** Runs one config after the other: a newer one ends the run of the older. */
-async function runEachConfig(
-  newest: Latest<Config>,
-  usable: Latest<boolean>,
-  inputs: AgentInputs,
+/** Everything that reads the GPUs and serves them. */
+function nodeTasks(
+  node: Node,
+  config: Latest<Config>,
+  { openDriver }: AgentInputs,
   parts: AgentParts,
-  signal: AbortSignal,
-): Promise<void> {
-  for await (const config of newest.values(signal)) {
-    const scope = new AbortController();
-    const until = AbortSignal.any([signal, scope.signal]);
-    void newest
-      .until((value) => value !== config, until)
-      .then(() => scope.abort('the config has changed'))
-      .catch(() => undefined);
-    parts.log.level = config.flags.agent.logLevel;
-    await runTogether(
-      [
-        (stop) => serveProbes(config.flags.agent.httpAddress, parts, stop),
-        async (stop) => {
-          await usable.until((ready) => ready, stop);
-          await runConfig(config, inputs, parts, stop);
+): readonly Task[] {
+  const { metrics } = parts;
+  const observer: KubeletObserver = {
+    registration: (resource, result) => metrics.registration(resource, result),
+    connected(resource, connected) {
+      node.serving.connected(resource, connected);
+      metrics.connected(resource, connected);
+    },
+    unregistered: (resource, reason) => node.serving.unregistered(resource, reason),
+    rpc: (method, code, seconds) => metrics.rpc(method, code, seconds),
+  };
+  return [
+    (signal) =>
+      config.each((newest) => {
+        parts.log.level = newest.flags.agent.logLevel;
+      }, signal),
+    (signal) =>
+      runForEach(
+        config,
+        driverSettings,
+        async (wanted, stop) => {
+          await using driver = openDriver(wanted);
+          const inventory = { driver, settings: () => inventorySettings(config.value), observer: metrics };
+          await keepInventory(node.inventory, { ...parts, ...inventory }, stop);
         },
-      ],
-      until,
-    );
-    scope.abort();
-  }
-}
-
-async function runConfig(
-  config: Config,
-  inputs: AgentInputs,
-  parts: AgentParts,
-  signal: AbortSignal,
-): Promise<void> {
-  await using driver = inputs.openDriver(config);
-  await runNode(nodeSettings(config), { ...parts, driver }, signal);
+        signal,
+      ),
+    (signal) =>
+      runForEach(
+        config,
+        describeSettings,
+        (settings, stop) => describeReadings(node, settings, parts, stop),
+        signal,
+      ),
+    (signal) => keepOffers(node, parts, signal),
+    (signal) =>
+      runForEach(
+        config,
+        servingSettings,
+        (sockets, stop) => serveNode(node, { ...parts, ...sockets, observer }, stop),
+        signal,
+      ),
+  ];
 }

@@ -7,6 +7,7 @@ import { describeError, isAbort, toError } from '../lib/errors.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { backoffMs } from '../lib/retry.ts';
+import type { InventorySettings } from './settings.ts';
 
 /** What is known of the node's GPUs. The last good reading stays in force while later ones fail. */
 export interface InventoryState {
@@ -26,8 +27,8 @@ export interface Reading {
 
 export interface InventoryLoopDeps {
   readonly driver: Driver;
-  readonly rescanIntervalMs: number;
-  readonly devices: { readonly devRoot: string; readonly imexChannelIds: readonly number[] };
+  /** The settings as they are now. */
+  readonly settings: () => InventorySettings;
   readonly clock: Clock;
   readonly log: Log;
   readonly observer: InventoryObserver;
@@ -63,7 +64,8 @@ export async function keepInventory(
     try {
       // A call that hangs in the driver must not hold up the end; whoever opened the driver closes it.
       const snapshot = await orAborted(driver.snapshot(), signal);
-      const nodes = await readDeviceNodes(deps.devices.devRoot, deps.devices.imexChannelIds);
+      const { devRoot, imexChannelIds } = deps.settings();
+      const nodes = await readDeviceNodes(devRoot, imexChannelIds);
       if (state.value.failure !== null) log.info({ gpus: snapshot.gpus.length }, 'the driver answers again');
       state.set({ reading: { snapshot, nodes, readAtMs: clock.now() }, failure: null, noDriver: false });
       failures = 0;
@@ -77,7 +79,7 @@ export async function keepInventory(
       const noDriver = thrown instanceof DriverError && thrown.code === 'no-driver';
       state.set({ ...state.value, failure, noDriver });
     }
-    const pauseMs = failures === 0 ? deps.rescanIntervalMs : backoffMs(retryLimits, failures);
+    const pauseMs = failures === 0 ? deps.settings().rescanIntervalMs : backoffMs(retryLimits, failures);
     await sleepOrWake(pauseMs, wake, seen, clock, signal);
   }
   await listening;

@@ -6,27 +6,15 @@ import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { backoffMs } from '../lib/retry.ts';
-import type { InventoryState, Reading } from './inventory-loop.ts';
+import type { CdiState, DescribedReading } from './described.ts';
+import type { Reading } from './inventory-loop.ts';
+import type { Node } from './node.ts';
+import type { OfferSettings } from './settings.ts';
 import { runTogether } from './supervise.ts';
 
-/** What container runtimes know of the node. */
-export interface CdiState extends Pick<NodeDescription, 'names' | 'faults'> {
-  /** Why they do not know what they should; `null` when they do. */
-  readonly problem: string | null;
-  /** What works less well than it could, one sentence each. */
-  readonly trouble: readonly string[];
-  /** The specs lie in their folder as they should; an agent that stands by leaves them to the one that serves. */
-  readonly inForce: boolean;
-}
-
-/** A reading of the GPUs, and what runtimes know of it. */
-export interface DescribedReading {
-  readonly reading: Reading;
-  /** `null` where containers are not given devices by CDI name. */
-  readonly cdi: CdiState | null;
-}
-
 export interface KeepCdiDeps {
+  /** The settings that go with the descriptions. */
+  readonly settings: OfferSettings;
   readonly describer: Pick<NodeDescriber, 'describe'>;
   readonly folder: Pick<SpecFolder, 'path' | 'sync'>;
   readonly clock: Clock;
@@ -44,9 +32,7 @@ const afterSpoiledMs = 500;
  * every change of the GPUs, of the driver's files and of the specs themselves. Ends when the signal aborts.
  */
 export async function keepCdi(
-  inventory: Latest<InventoryState>,
-  described: Latest<DescribedReading | null>,
-  serving: Latest<boolean>,
+  { inventory, described, holdsLock }: Pick<Node, 'inventory' | 'described' | 'holdsLock'>,
   deps: KeepCdiDeps,
   signal: AbortSignal,
 ): Promise<void> {
@@ -55,8 +41,8 @@ export async function keepCdi(
   using watch = new FolderWatch(deps.folder.path);
   await runTogether(
     [
-      (until) => tellOf(inventory, tell, until),
-      (until) => tellOf(serving, tell, until),
+      (until) => inventory.each(tell, until),
+      (until) => holdsLock.each(tell, until),
       (until) => tellOfFolder(watch, tell, deps.clock, until),
       async (until) => {
         const said = new Said(deps.log);
@@ -64,10 +50,10 @@ export async function keepCdi(
         for await (const _ of wake.values(until)) {
           const { reading } = inventory.value;
           if (reading === null) continue;
-          const { state, spoiled } = await describeAndSync(reading, serving.value, described.value, deps);
+          const { state, spoiled } = await describeAndSync(reading, holdsLock.value, described.value, deps);
           if (until.aborted) return;
           said.say(state);
-          described.set({ reading, cdi: state });
+          described.set({ reading, settings: deps.settings, cdi: state });
           // The folder may be another one by now.
           await watch.renew();
           failures = state.problem === null ? 0 : failures + 1;
@@ -113,10 +99,6 @@ async function describeAndSync(
 }
 
 const noNames = { names: { gpus: new Map<string, string>(), others: [] }, faults: new Map<string, string>() };
-
-async function tellOf(latest: Latest<unknown>, tell: () => void, signal: AbortSignal): Promise<void> {
-  for await (const _ of latest.values(signal)) tell();
-}
 
 async function tellOfFolder(
   watch: FolderWatch,

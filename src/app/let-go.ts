@@ -27,11 +27,12 @@ const recordsWrittenMs = 1000;
  */
 export async function letLeaversGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<void> {
   let askedMs = Number.NEGATIVE_INFINITY;
+  const sayOnce = onceEach((text) => deps.log.warn({ resource: offer.resource }, text));
   while (!signal.aborted) {
     const nowMs = deps.clock.now();
     const due = offer.leaving.some(({ sinceMs }) => nowMs - sinceMs >= leavingMs);
     if (due && isQuiet(offer, deps) && nowMs - askedMs >= askAgainMs) {
-      const asked = await askAndLetGo(offer, deps, signal);
+      const asked = await askAndLetGo(offer, deps, sayOnce, signal);
       if (asked) askedMs = nowMs;
     }
     await deps.clock.sleep(lookEveryMs, signal).catch(() => undefined);
@@ -43,7 +44,12 @@ function isQuiet(offer: Offer, { clock }: LetGoDeps): boolean {
 }
 
 /** False when the kubelet turned busy before it could be asked. */
-async function askAndLetGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<boolean> {
+async function askAndLetGo(
+  offer: Offer,
+  deps: LetGoDeps,
+  sayOnce: (text: string) => void,
+  signal: AbortSignal,
+): Promise<boolean> {
   const names = offer.leaving.map(({ id }) => id);
   try {
     const held = await heldDevices(offer, deps, signal);
@@ -52,7 +58,7 @@ async function askAndLetGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): 
     const left = names.filter((id) => !offer.leaving.some((device) => device.id === id));
     if (left.length > 0) deps.log.info({ devices: left }, 'devices that left the node are off the list');
   } catch (thrown) {
-    if (!signal.aborted) deps.log.warn({ devices: names }, `devices stay listed: ${describeError(thrown)}`);
+    if (!signal.aborted) sayOnce(`devices that left the node stay listed: ${describeError(thrown)}`);
   }
   return true;
 }
@@ -76,4 +82,13 @@ async function heldDevices(
     ...booked.filter(({ resource }) => resource === offer.resource),
   ];
   return new Set(mine.flatMap(({ deviceIds }) => deviceIds));
+}
+
+/** Says a text when it differs from the one said before. */
+function onceEach(say: (text: string) => void): (text: string) => void {
+  let said = '';
+  return (text) => {
+    if (text !== said) say(text);
+    said = text;
+  };
 }

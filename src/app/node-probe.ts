@@ -1,36 +1,23 @@
+import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Latest } from '../lib/latest.ts';
-import type { InventoryState } from './inventory-loop.ts';
-import type { DescribedReading } from './keep-cdi.ts';
-import type { Offer } from './offer.ts';
+import type { Node } from './node.ts';
 import { judgeReadiness, type Readiness } from './readiness.ts';
-import type { ServingState } from './serving-state.ts';
 
-/** What a running node shows to the probes. */
-export interface RunningNode {
-  readonly inventory: Latest<InventoryState>;
-  readonly described: Latest<DescribedReading | null>;
-  readonly offers: Latest<readonly Offer[]>;
-  readonly state: ServingState;
-  readonly rescanIntervalMs: number;
-}
-
-/** Answers the readiness probe from memory, over all the configs that the agent runs through in its life. */
+/** Answers the readiness probe from memory. */
 export class NodeProbe {
+  readonly #node: Node;
+  readonly #config: Latest<Config>;
+  readonly #usable: Latest<boolean>;
   readonly #clock: Clock;
-  #node: RunningNode | null = null;
   #configProblem: string | null = null;
 
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  /** A node begins to run; the function that is returned says that it has ended. */
-  enter(node: RunningNode): () => void {
+  /** @param usable whether there has been a good config */
+  constructor(node: Node, config: Latest<Config>, usable: Latest<boolean>, clock: Clock) {
     this.#node = node;
-    return () => {
-      if (this.#node === node) this.#node = null;
-    };
+    this.#config = config;
+    this.#usable = usable;
+    this.#clock = clock;
   }
 
   /** The config as written cannot be used; `null` when it can. */
@@ -40,31 +27,29 @@ export class NodeProbe {
 
   /** Seconds since the inventory in force was read; `null` before the first. */
   snapshotAgeSeconds(): number | null {
-    const reading = this.#node?.inventory.value.reading ?? null;
+    const { reading } = this.#node.inventory.value;
     return reading === null ? null : (this.#clock.now() - reading.readAtMs) / 1000;
   }
 
   readiness(): Readiness {
-    const node = this.#node;
-    if (node === null) {
-      return {
-        ok: false,
-        reasons: [this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`],
-      };
+    const { inventory, described, offers, serving } = this.#node;
+    if (!this.#usable.value) {
+      const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
+      return { ok: false, reasons: [reason] };
     }
     return judgeReadiness({
       nowMs: this.#clock.now(),
       configProblem: this.#configProblem,
-      waitingFor: node.state.waitingFor,
-      standingBy: node.state.standingBy,
-      resources: node.offers.value.map(({ resource }) => ({
+      waitingFor: serving.waitingFor,
+      standingBy: serving.standingBy,
+      resources: offers.value.map(({ resource }) => ({
         name: resource,
-        connected: node.state.isConnected(resource),
-        reason: node.state.whyUnregistered(resource),
+        connected: serving.isConnected(resource),
+        reason: serving.whyUnregistered(resource),
       })),
-      inventory: node.inventory.value,
-      cdi: node.described.value?.cdi ?? null,
-      rescanIntervalMs: node.rescanIntervalMs,
+      inventory: inventory.value,
+      cdi: described.value?.cdi ?? null,
+      rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }
 }

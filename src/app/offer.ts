@@ -23,14 +23,14 @@ import { nextRoster, type RosterDevice } from '../resources/roster.ts';
 const recentMs = 5000;
 
 export interface OfferDeps {
-  readonly settings: ResponseSettings;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'allocation' | 'refusal' | 'devices'>;
 }
 
-/** What answers need to know of the node. */
+/** What answers depend on; it changes as a whole. */
 export interface NodeFacts {
+  readonly settings: ResponseSettings;
   readonly nodes: DeviceNodes;
   /** `null` where no strategy goes by CDI names. */
   readonly cdiNames: CdiNames | null;
@@ -71,6 +71,19 @@ export class Offer implements ResourceHandlers {
     this.#publish(nextRoster(this.#roster, planned, { nowMs: this.#deps.clock.now(), inUse: everyone }));
   }
 
+  /**
+   * Lists ids that a pod holds although no device of that name is known: one that went while no agent ran. They leave as every
+   * other device that is gone.
+   */
+  keepHeld(ids: readonly string[]): void {
+    const known = new Set(this.#roster.map((device) => device.id));
+    const gone = [...new Set(ids)].filter((id) => !known.has(id));
+    if (gone.length === 0) return;
+    const leavingSinceMs = this.#deps.clock.now();
+    const kept = gone.map((id) => ({ ...unknownDevice(id), leavingSinceMs }));
+    this.#publish([...this.#roster, ...kept]);
+  }
+
   /** Drops the devices that have waited long enough and that nobody holds. */
   letGo(held: ReadonlySet<string>): void {
     const nowMs = this.#deps.clock.now();
@@ -95,7 +108,8 @@ export class Offer implements ResourceHandlers {
   }
 
   allocate(ids: readonly string[]): ContainerResponse {
-    const { settings, clock, log, metrics } = this.#deps;
+    const { clock, log, metrics } = this.#deps;
+    const { settings, nodes, cdiNames } = this.#node;
     const { resource } = this;
     this.#lastCallMs = clock.now();
     const decision = decide(ids, {
@@ -114,7 +128,6 @@ export class Offer implements ResourceHandlers {
     for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastCallMs);
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
-    const { nodes, cdiNames } = this.#node;
     const cdi = cdiNames === null ? null : { names: cdiNames, id: randomUUID() };
     return buildResponse(decision.devices, settings, nodes, cdi);
   }
@@ -147,4 +160,10 @@ export class Offer implements ResourceHandlers {
       else log.warn({ ...fields, reason: fault }, 'GPU is unhealthy');
     }
   }
+}
+
+/** A device of which only the id is known. It comes last in every list. */
+function unknownDevice(id: string): PlannedDevice {
+  const gpu = { uuid: id, index: Number.MAX_SAFE_INTEGER, minor: null, memoryTotalMiB: null };
+  return { id, gpu, fault: 'a pod holds it and it is not on this node', numaNode: null };
 }

@@ -1,6 +1,6 @@
 import type { ResourceName } from '../resources/resource-name.ts';
+import type { CdiState } from './described.ts';
 import type { InventoryState } from './inventory-loop.ts';
-import type { CdiState } from './keep-cdi.ts';
 
 /** What the readiness of the agent depends on. Times are milliseconds of the monotonic clock. */
 export interface ReadinessFacts {
@@ -45,14 +45,27 @@ export function judgeReadiness(facts: ReadinessFacts): Readiness {
     ...servingProblems(facts),
   ];
   if (problems.length > 0) return { ok: false, reasons: problems };
-  const { reading, failure } = facts.inventory;
-  const notes = [
-    ...(facts.standingBy ? ['standing by: another agent serves this node'] : []),
-    ...(facts.resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
-    ...(facts.cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
+  return { ok: true, reasons: notes(facts) };
+}
+
+/** What an admin may want to know of an agent that does its work. */
+function notes({
+  standingBy,
+  resources,
+  inventory: { reading, failure },
+  cdi,
+}: ReadinessFacts): readonly string[] {
+  const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
+  return [
+    ...(standingBy ? ['standing by: another agent serves this node'] : []),
+    ...(resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
+    ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
+    ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
+    ...(reading?.snapshot.unreadable ?? []).map(
+      ({ index, error }) => `GPU ${index} is not offered: ${error}`,
+    ),
   ];
-  return { ok: true, reasons: notes };
 }
 
 function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFacts): readonly string[] {
@@ -61,6 +74,12 @@ function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFact
     if (noDriver) return [];
     return [
       failure === null ? 'inventory: the GPUs are being read for the first time' : `inventory: ${failure}`,
+    ];
+  }
+  const { gpus, unreadable } = reading.snapshot;
+  if (gpus.length === 0 && unreadable.length > 0) {
+    return [
+      `inventory: the driver counts ${unreadable.length} GPUs and none can be read: ${unreadable[0]?.error}`,
     ];
   }
   const ageMs = nowMs - reading.readAtMs;

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path';
+import { type CheckpointEntry, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { keepRegistered } from '../kubelet/keep-registered.ts';
 import { acquireServingLock, type ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
@@ -6,22 +7,17 @@ import type { SessionDeps } from '../kubelet/session.ts';
 import { type SocketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
 import type { Metrics } from '../metrics/collect.ts';
 import type { Latest } from '../lib/latest.ts';
+import { describeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import { letLeaversGo } from './let-go.ts';
+import type { Node } from './node.ts';
 import type { Offer } from './offer.ts';
-import type { ServingState } from './serving-state.ts';
 import { runTogether } from './supervise.ts';
 
 export interface ServeNodeDeps extends SessionDeps {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
-  /** The resources to offer; it only ever grows. */
-  readonly offers: Latest<readonly Offer[]>;
-  readonly state: ServingState;
   readonly metrics: Pick<Metrics, 'serving'>;
-  /** True while this agent is the one that serves the node. */
-  readonly serving: Latest<boolean>;
-  /** Resolves when the node is ready for pods; nothing is registered before. */
-  readonly prepare: (signal: AbortSignal) => Promise<void>;
 }
 
 /**
@@ -32,43 +28,64 @@ const afterCrashMs = 50;
 const lockCheckMs = 1000;
 
 /** Serves the node whenever this agent holds the serving lock, and stands by while another one does. */
-export async function serveNode(deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
+export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
   const folder = dirname(deps.kubeletSocket);
   while (!signal.aborted) {
     using lock = await acquireServingLock(
       folder,
-      { ...deps, onWait: (wait) => deps.state.waiting(wait) },
+      { ...deps, onWait: (wait) => node.serving.waiting(wait) },
       signal,
     );
-    deps.state.serving();
+    node.serving.serving();
     deps.metrics.serving(true);
-    deps.serving.set(true);
+    node.holdsLock.set(true);
     if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
-    const dead = removeDeadSockets(folder);
-    if (dead.length > 0) deps.log.info({ sockets: dead }, 'removed the sockets of an earlier run');
+    tidyUp(folder, deps.log);
+    node.booked.set(await readBooked(folder, deps.log));
     await runTogether(
       [
         async (until) => {
-          await deps.prepare(until);
-          await serveOffers(deps, until);
+          // No pod may be given a name that no runtime knows yet.
+          await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
+          await serveOffers(node, deps, until);
         },
         (until) => untilLockLost(lock, deps, until),
       ],
       signal,
     ).finally(() => {
-      deps.serving.set(false);
+      node.holdsLock.set(false);
       deps.metrics.serving(false);
     });
   }
 }
 
+/** What earlier runs left behind is in nobody's way, so that it stays is no reason to fail. */
+function tidyUp(folder: string, log: Log): void {
+  try {
+    const dead = removeDeadSockets(folder);
+    if (dead.length > 0) log.info({ sockets: dead }, 'removed the sockets of an earlier run');
+  } catch (thrown) {
+    log.warn({ folder }, `the sockets of earlier runs stay: ${describeError(thrown)}`);
+  }
+}
+
+/** What the kubelet has booked, read before the first list: ids that a pod holds must be on it. */
+async function readBooked(folder: string, log: Log): Promise<readonly CheckpointEntry[]> {
+  try {
+    return await readCheckpoint(folder);
+  } catch (thrown) {
+    log.warn(`GPUs that pods hold and that are gone cannot be listed: ${describeError(thrown)}`);
+    return [];
+  }
+}
+
 /** One loop for each resource, started when it is first offered. */
-async function serveOffers(deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
+async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
   const scope = new AbortController();
   const until = AbortSignal.any([signal, scope.signal]);
   const kubelet = await watchSocket(deps.kubeletSocket, deps.clock, until);
   const running = new Map<string, Promise<void>>();
-  for await (const offers of deps.offers.values(until)) {
+  for await (const offers of node.offers.values(until)) {
     for (const offer of offers) {
       if (running.has(offer.resource)) continue;
       const serving = serveOffer(offer, kubelet, deps, until).finally(() => scope.abort());

@@ -1,52 +1,113 @@
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
+import type { ResponseSettings } from '../allocation/response.ts';
+import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
-import type { CdiSettings } from './describe-readings.ts';
-import type { NodeSettings } from './run-node.ts';
+import type { DriverOptions } from '../inventory/open-driver.ts';
+import { OperatorError } from '../lib/errors.ts';
 
-/** What one run of the node takes from the config. Socket paths are made absolute, as gRPC needs them. */
-export function nodeSettings(config: Config): NodeSettings {
-  const { flags, imex } = config;
-  const { plugin, agent } = flags;
+/** What the choice and the opening of the driver depend on; an edit opens the driver anew. */
+export type DriverSettings = Omit<DriverOptions, 'self'>;
+
+export function driverSettings({ flags }: Config): DriverSettings {
+  const { agent, plugin, deviceDiscoveryStrategy: strategy } = flags;
+  // The config refuses what is not built, so this is a second bolt, not the door.
+  if (strategy === 'tegra')
+    throw new OperatorError('not-in-this-version', `${strategy} is not in this version yet`);
   return {
-    kubeletSocket: resolve(agent.kubeletSocket),
-    podResourcesSocket: resolve(agent.podResourcesSocket),
-    rescanIntervalMs: agent.rescanIntervalMs,
-    devRoot: flags.nvidiaDevRoot,
-    imexRequired: imex.required,
-    response: {
-      deviceListStrategies: plugin.deviceListStrategy,
-      deviceIdStrategy: plugin.deviceIDStrategy,
-      passDeviceSpecs: plugin.passDeviceSpecs,
-      imexChannelIds: imex.channelIDs,
-      features: features(config),
-      cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
-    },
-    cdi: cdiSettings(config),
+    strategy,
+    scenario: agent.scenario,
+    nvmlLibrary: agent.nvmlLibrary,
+    nvidiaSmi: agent.nvidiaSmi,
+    driverRoot: flags.nvidiaDriverRoot,
+    containerDriverRoot: plugin.containerDriverRoot,
+    sysfsRoot: agent.sysfsRoot,
+    procfsRoot: agent.procfsRoot,
   };
 }
 
-function features({ flags }: Config) {
-  return { gdrcopy: flags.gdrcopyEnabled, gds: flags.gdsEnabled, mofed: flags.mofedEnabled };
+/** What a reading of the inventory depends on; an edit counts from the next reading on. */
+export interface InventorySettings {
+  readonly rescanIntervalMs: number;
+  readonly devRoot: string;
+  readonly imexChannelIds: readonly number[];
 }
 
-function cdiSettings(config: Config): CdiSettings {
-  const { flags, cdi } = config;
-  const { plugin, agent } = flags;
-  const wanted = features(config);
+export function inventorySettings({ flags, imex }: Config): InventorySettings {
   return {
-    inUse: plugin.deviceListStrategy.some((strategy) => strategy.startsWith('cdi-')),
-    names: cdi.spec,
+    rescanIntervalMs: flags.agent.rescanIntervalMs,
+    devRoot: flags.nvidiaDevRoot,
+    imexChannelIds: imex.channelIDs,
+  };
+}
+
+/** What the answers depend on; an edit counts for new requests. */
+export interface OfferSettings {
+  readonly response: ResponseSettings;
+  readonly imexRequired: boolean;
+}
+
+/** How containers are given devices by CDI name. */
+export interface CdiSettings extends Omit<DescribeOptions, 'seenAt'> {
+  /** Whether an answer has CDI names at all. */
+  readonly inUse: boolean;
+  readonly containerDriverRoot: string;
+}
+
+/** What answers depend on together with what container runtimes know; an edit counts once runtimes know the new. */
+export interface DescribeSettings {
+  readonly offers: OfferSettings;
+  readonly cdi: CdiSettings;
+  readonly kubeletSocket: string;
+}
+
+export function describeSettings(config: Config): DescribeSettings {
+  const { flags, imex } = config;
+  const { plugin } = flags;
+  const { kubeletSocket } = servingSettings(config);
+  const response = {
+    deviceListStrategies: plugin.deviceListStrategy,
     deviceIdStrategy: plugin.deviceIDStrategy,
+    passDeviceSpecs: plugin.passDeviceSpecs,
+    imexChannelIds: imex.channelIDs,
+    features: { gdrcopy: flags.gdrcopyEnabled, gds: flags.gdsEnabled, mofed: flags.mofedEnabled },
+    cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
+  };
+  return {
+    offers: { imexRequired: imex.required, response },
+    cdi: cdiSettings(config, response),
+    kubeletSocket,
+  };
+}
+
+function cdiSettings({ flags, cdi }: Config, response: ResponseSettings): CdiSettings {
+  const { plugin, agent } = flags;
+  return {
+    inUse: response.deviceListStrategies.some((strategy) => strategy.startsWith('cdi-')),
+    names: cdi.spec,
+    deviceIdStrategy: response.deviceIdStrategy,
     containerDriverRoot: plugin.containerDriverRoot,
     onHost: flags.nvidiaDriverRoot,
     devRoot: flags.nvidiaDevRoot,
     sysfsRoot: agent.sysfsRoot,
     cdiRoot: resolve(agent.cdiRoot),
-    features: cdiFeatures.filter((feature) => wanted[feature]),
+    features: cdiFeatures.filter((feature) => response.features[feature]),
     hookProgram: plugin.nvidiaCTKPath,
     disabledHooks: cdi.disableHooks,
     explicitLibraries: cdi.featureFlags.includes('enable-explicit-driver-libraries'),
     sockets: !cdi.featureFlags.includes('disable-ipc-discoverer'),
+  };
+}
+
+/** Where the kubelet is; an edit registers anew. Paths are made absolute, as gRPC needs them. */
+export interface ServingSettings {
+  readonly kubeletSocket: string;
+  readonly podResourcesSocket: string;
+}
+
+export function servingSettings({ flags: { agent } }: Config): ServingSettings {
+  return {
+    kubeletSocket: resolve(agent.kubeletSocket),
+    podResourcesSocket: resolve(agent.podResourcesSocket),
   };
 }

@@ -1,8 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { openDriverFor } from '../app/open-driver-for.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type DriverSettings, driverSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
 import { configFilePath, loadConfig } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
+import type { Driver } from '../inventory/driver.ts';
+import { openDriver } from '../inventory/open-driver.ts';
 import { systemClock } from '../lib/clock.ts';
 import { createLog } from '../lib/log.ts';
 import { parseAgentOptions } from './agent-options.ts';
@@ -32,20 +35,21 @@ interface Given {
 
 async function serve(given: Given, notes: readonly string[], { env, self, signal }: Terminal): Promise<void> {
   const deps = { clock: systemClock, log: createLog(given.withoutFile.flags.agent.logLevel) };
-  const open = (config: Config): ReturnType<typeof openDriverFor> => openDriverFor(config, self, deps);
+  const open = (settings: DriverSettings): Driver => openDriver({ ...settings, self }, deps);
+  const first = driverSettings(given.withoutFile);
   // The process that holds the driver's library starts while the rest of this program is loaded, which takes as long. With
   // a file it is not known yet which driver will be asked for.
-  let early = given.configFile === null ? open(given.withoutFile) : null;
+  let early = given.configFile === null ? open(first) : null;
   await nextTurn();
   const { runAgent } = await import('../app/agent.ts');
-  const openDriver = (config: Config): ReturnType<typeof open> => {
-    const driver = config === given.withoutFile ? early : null;
-    early = null;
-    return driver ?? open(config);
+  const openOrTakeEarly = (settings: DriverSettings): Driver => {
+    const driver = isDeepStrictEqual(settings, first) ? early : null;
+    if (driver !== null) early = null;
+    return driver ?? open(settings);
   };
   if (given.configFile === null) for (const note of notes) deps.log.warn(note);
   try {
-    await runAgent({ ...given, env, openDriver }, deps, signal);
+    await runAgent({ ...given, env, openDriver: openOrTakeEarly }, deps, signal);
   } finally {
     await early?.[Symbol.asyncDispose]();
   }

@@ -53,7 +53,9 @@ async function tell(scenario: string, printer: StoryPrinter, terminal: Terminal)
       if (event.kind === 'ended') ended.push(event);
     }
   } catch (thrown) {
-    terminal.stderr.write(`slicewise demo: ${describeError(thrown)}\n`);
+    const { aborted, reason } = terminal.signal;
+    const why = aborted ? `stopped by ${String(reason)}, before the end of the story` : describeError(thrown);
+    terminal.stderr.write(`slicewise demo: ${why}\n`);
     return thrown instanceof OperatorError && thrown.code === 'bad-scenario' ? 2 : 1;
   }
   const broken = ended.filter(({ kept }) => !kept).length;

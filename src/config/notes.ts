@@ -20,7 +20,9 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
   const strategy = values['flags.deviceDiscoveryStrategy'];
   if (values['flags.agent.scenario'] !== null && strategy !== 'simulated') {
     notes.push(
-      `flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is ${strategy}, not simulated.`,
+      strategy === 'auto'
+        ? 'flags.agent.scenario is set: simulated GPUs stand in for the real ones of this node.'
+        : `flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is ${strategy}.`,
     );
   }
   return [...notes, ...cdiNotes(values, originOf)];

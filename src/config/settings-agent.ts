@@ -61,7 +61,8 @@ export const agentSettings = {
     env: ['SLICEWISE_STATE_DIR'],
     kind: path(),
     default: '/var/lib/slicewise',
-    description: 'Folder for what has to outlive a restart.',
+    description:
+      'Folder for what has to outlive a restart; without effect until a version keeps something there.',
   }),
   'flags.agent.cdiRoot': setting({
     group,

@@ -100,7 +100,7 @@ export const nvidiaSettings = {
     default: 'auto',
     built: ['auto', 'nvml', 'smi', 'simulated'],
     description:
-      'How GPUs are found: through NVML, with nvidia-smi, or made up from --scenario. auto tries NVML, then nvidia-smi.',
+      'How GPUs are found: through NVML, with nvidia-smi, or made up from --scenario. auto takes --scenario where it is given, else tries NVML, then nvidia-smi.',
   }),
   'flags.plugin.passDeviceSpecs': setting({
     group,

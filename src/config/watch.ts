@@ -11,14 +11,17 @@ export interface WatchDeps {
   readonly clock: Clock;
   /** The longest until a change is seen where no notification comes; 5 s when left out. */
   readonly pollMs?: number;
-  /** How long the content must stay the same before it counts; 50 ms when left out. */
+  /** How long the content must stay the same before it counts; 200 ms when left out. */
   readonly settleMs?: number;
+  /** How long the file must stay empty or missing before that counts; 5 s when left out. */
+  readonly goneMs?: number;
 }
 
 /**
  * Yields the file's content at once and then each time that it is another one, until the signal aborts (which ends the
  * loop quietly). The content is compared, not the time of change, so touching the file yields nothing. Works for a file
- * that comes later, is replaced, or lies behind symbolic links that are swapped, as a ConfigMap's do.
+ * that comes later, is replaced, or lies behind symbolic links that are swapped, as a ConfigMap's do. After the first
+ * reading an empty or missing file is told of only when it has stayed so for `goneMs`.
  */
 export async function* watchConfigFile(
   path: string,
@@ -43,21 +46,34 @@ export async function* watchConfigFile(
   }
 }
 
-/** The content once two readings in a row agree: a file that is being written in place is empty for a moment. */
+/**
+ * The content once it has stayed for as long as it must. An empty file would be all defaults, and one that is written in
+ * place is empty until the writer is done, so nothing has to stay for longer than something.
+ */
 async function settled(
   path: string,
-  { clock, settleMs = 50 }: WatchDeps,
+  { clock, settleMs = 200, goneMs = 5000 }: WatchDeps,
   shown: ConfigReading,
   signal: AbortSignal,
 ): Promise<ConfigReading> {
   let current = await read(path);
+  let since = clock.now();
   while (!same(current, shown)) {
     await clock.sleep(settleMs, signal);
     const next = await read(path);
-    if (same(current, next)) break;
+    const stayed = same(next, current) || (isGone(next) && isGone(current));
     current = next;
+    if (!stayed) since = clock.now();
+    else if (clock.now() - since >= (isGone(current) ? goneMs : settleMs)) break;
   }
   return current;
+}
+
+/** Whether nothing is there: no file, or none but white space in it. */
+function isGone(reading: ConfigReading): boolean {
+  if ('text' in reading) return reading.text.trim() === '';
+  const { cause } = reading.error;
+  return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
 }
 
 async function read(path: string): Promise<ConfigReading> {

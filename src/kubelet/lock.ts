@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { closeSync, ftruncateSync, fstatSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { constants } from 'node:os';
 import { join } from 'node:path';
 import { throwIfAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -63,13 +64,22 @@ export async function acquireServingLock(
         continue;
       }
       descriptor = opened;
-      if (flock(descriptor, exclusiveWithoutWaiting) === 0 && isFileAt(descriptor, path)) {
+      const refusal = flock(descriptor, exclusiveWithoutWaiting) === 0 ? null : koffi.errno();
+      if (refusal === null && isFileAt(descriptor, path)) {
         const held = holdLock(descriptor, path);
         descriptor = null;
         return held;
       }
-      sayOnce('other-agent', 'standing by: another agent serves this node');
-      await deps.clock.sleep(tryEveryMs, signal);
+      if (refusal === null || refusal === constants.errno.EWOULDBLOCK || refusal === constants.errno.EINTR) {
+        sayOnce('other-agent', 'standing by: another agent serves this node');
+        await deps.clock.sleep(tryEveryMs, signal);
+      } else {
+        sayOnce(
+          'folder',
+          `waiting for a file system that can lock: flock on ${path} fails with errno ${refusal}`,
+        );
+        await deps.clock.sleep(folderRetryMs, signal);
+      }
     }
   } finally {
     if (descriptor !== null) closeSync(descriptor);
@@ -78,16 +88,25 @@ export async function acquireServingLock(
 
 function holdLock(descriptor: number, path: string): ServingLock {
   const predecessorCrashed = readFileSync(path, 'utf8').length > 0;
-  ftruncateSync(descriptor);
-  writeSync(descriptor, 'serving\n', 0);
+  mark(descriptor, 'serving\n');
   return {
     predecessorCrashed,
     stillValid: () => isFileAt(descriptor, path),
     [Symbol.dispose]() {
-      ftruncateSync(descriptor);
+      mark(descriptor, '');
       closeSync(descriptor);
     },
   };
+}
+
+/** The mark only tells a crash from an orderly end; a full disk must not keep the agent from serving. */
+function mark(descriptor: number, text: string): void {
+  try {
+    ftruncateSync(descriptor);
+    if (text !== '') writeSync(descriptor, text, 0);
+  } catch {
+    // The next agent then waits 50 ms without need, or not although it should.
+  }
 }
 
 /** A descriptor, or what stands in the way. */

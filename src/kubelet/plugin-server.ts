@@ -1,7 +1,7 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
-import { toError } from '../lib/errors.ts';
+import { OperatorError, toError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
 import { pluginService } from './plugin-service.ts';
@@ -56,8 +56,16 @@ export async function servePlugin(
     injector.injectConnection(socket);
   });
   acceptor.maxConnections = maxConnections;
-  acceptor.listen(socketPath);
-  await once(acceptor, 'listening');
+  try {
+    acceptor.listen(socketPath);
+    await once(acceptor, 'listening');
+  } catch (thrown) {
+    injector.destroy();
+    grpc.forceShutdown();
+    throw new OperatorError('listen-failed', `The agent's socket ${socketPath} cannot be made`, {
+      cause: thrown,
+    });
+  }
   acceptor.on('error', (error) => lost.resolve(`the socket ${socketPath} failed: ${toError(error).message}`));
 
   return {

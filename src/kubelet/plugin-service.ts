@@ -35,6 +35,8 @@ export function pluginService(
   deps: { readonly log: Log; readonly observer: KubeletObserver },
   signal: AbortSignal,
 ): UntypedServiceImplementation {
+  /** Somebody who looks at the list beside the kubelet and goes does not end the session. */
+  let streams = 0;
   function unary<Request, Response>(
     method: RpcMethod,
     answer: (request: Request) => Response,
@@ -69,10 +71,12 @@ export function pluginService(
     PreStartContainer: unary('PreStartContainer', () => undefined),
     ListAndWatch: (call: ServerWritableStream<void, readonly ListedDevice[]>) => {
       events.listening();
+      streams += 1;
       streamLists(call, handlers, signal)
         .catch((thrown: unknown) => deps.log.debug({ err: toError(thrown) }, 'the list stream broke'))
         .finally(() => {
-          if (!signal.aborted) events.lost();
+          streams -= 1;
+          if (streams === 0 && !signal.aborted) events.lost();
         });
     },
   };

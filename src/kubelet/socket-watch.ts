@@ -12,6 +12,8 @@ export type SocketIdentity = string;
 
 /** How often the path is looked at although no file event came. */
 const pollMs = 1000;
+/** The same where there are no file events: a kubelet that waits a second for its plugins fails pods. */
+const pollWithoutEventsMs = 50;
 
 /**
  * Watches one path for a socket: by file events of its folder, and by looking each second in case the folder itself is
@@ -67,7 +69,7 @@ async function followFolder(
         watchedInode = watcher === null ? null : inode;
       }
       look();
-      await clock.sleep(pollMs, signal);
+      await clock.sleep(watcher === null && inode !== null ? pollWithoutEventsMs : pollMs, signal);
     } while (!signal.aborted);
   } catch (thrown) {
     if (!isAbort(thrown)) throw thrown;

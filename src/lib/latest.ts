@@ -36,6 +36,11 @@ export class Latest<T> {
     }
   }
 
+  /** Calls back with the current value at once, then with each newest value, until the signal aborts. */
+  async each(see: (value: T) => void, signal: AbortSignal): Promise<void> {
+    for await (const value of this.values(signal)) see(value);
+  }
+
   /** Resolves with the first value, the current one included, that the test accepts; rejects on abort. */
   async until(accepts: (value: T) => boolean, signal: AbortSignal): Promise<T> {
     for await (const value of this.values(signal)) if (accepts(value)) return value;

@@ -32,14 +32,14 @@ const displayOnly = new Set(['DGX Display', 'NVIDIA DGX Display']);
 
 /**
  * The resources of a node, from what its driver says. A node without GPUs offers none.
- * NUMA nodes are given to all devices or to none, because the kubelet's topology hints skip devices that have none
+ * NUMA nodes are given to all usable devices or to none, because the kubelet's topology hints skip devices that have none
  * (kubernetes: pkg/kubelet/cm/devicemanager/topology_hints.go).
  * @param nodeFault what keeps every GPU from being used, for a person; `null` when nothing does
  */
 export function planResources(snapshot: Snapshot, nodeFault: string | null = null): readonly ResourcePlan[] {
   const gpus = snapshot.gpus.filter((gpu) => !displayOnly.has(gpu.name));
   if (gpus.length === 0) return [];
-  const everyNumaKnown = gpus.every((gpu) => gpu.numaNode !== null);
+  const everyNumaKnown = gpus.every((gpu) => gpu.numaNode !== null || gpu.error !== null);
   const devices = gpus
     .toSorted((a, b) => a.index - b.index)
     .map((gpu) => ({

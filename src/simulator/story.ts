@@ -1,5 +1,5 @@
 import type { SelfProgram } from './agent-process.ts';
-import { throwIfAborted } from '../lib/abort.ts';
+import { orAborted, throwIfAborted } from '../lib/abort.ts';
 import { describeError } from '../lib/errors.ts';
 import { storySteps } from './story-steps.ts';
 import { openStoryNode, type GpuRow, type StoryNode } from './story-node.ts';
@@ -22,6 +22,7 @@ export type StoryEvent =
 /**
  * Tells the demo: a real agent process and a stand-in kubelet on a simulated node, step by step. Each step is checked; the story
  * goes on after a broken promise only where later steps still mean something, so it ends at the first broken one.
+ * @throws an AbortError as soon as the signal aborts, also in the middle of a step
  */
 export async function* tellStory(
   options: {
@@ -37,7 +38,7 @@ export async function* tellStory(
     const number = position + 1;
     yield { kind: 'begun', number, of: storySteps.length, title: step.title };
     const startedMs = performance.now();
-    const { kept, facts } = await attempt(step.run, node);
+    const { kept, facts } = await orAborted(attempt(step.run, node), signal);
     const milliseconds = Math.round(performance.now() - startedMs);
     const { title, promise } = step;
     yield { kind: 'ended', number, title, promise, kept, facts, milliseconds, node: node.rows() };

@@ -40,8 +40,7 @@ function loop(answer: () => Promise<Snapshot>) {
       state,
       {
         driver,
-        rescanIntervalMs: intervalMs,
-        devices: { devRoot: '/nonexistent', imexChannelIds: [] },
+        settings: () => ({ rescanIntervalMs: intervalMs, devRoot: '/nonexistent', imexChannelIds: [] }),
         clock,
         log,
         observer: {

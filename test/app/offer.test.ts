@@ -154,7 +154,7 @@ describe('Allocate', () => {
   it('with device specs refuses a GPU without a known minor number', () => {
     const node = testOffer({ passDeviceSpecs: true });
     const gpu = { ...planned(0).gpu, minor: null };
-    node.offer.update([planned(0, { gpu }), planned(1)], nodeFacts);
+    node.offer.update([planned(0, { gpu }), planned(1)], node.facts);
     expect(() => node.offer.allocate(['GPU-0'])).toThrow('/dev/nvidia<N>');
     expect(node.offer.allocate(['GPU-1']).devices).toHaveLength(1);
   });

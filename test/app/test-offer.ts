@@ -34,11 +34,12 @@ export function planned(index: number, overrides: Partial<PlannedDevice> = {}): 
 }
 
 /** That node, without CDI names. */
-export const nodeFacts: NodeFacts = { nodes: deviceNodes, cdiNames: null };
+export const nodeFacts: NodeFacts = { settings, nodes: deviceNodes, cdiNames: null };
 
 /** An offer on a clock that stands still, with what it reported. */
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
+  readonly facts: NodeFacts;
   readonly clock: ManualClock;
   readonly lines: readonly LoggedLine[];
   readonly reports: readonly string[];
@@ -52,6 +53,7 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
     devices: (resource, { healthy, unhealthy }) =>
       void reports.push(`${resource} ${healthy} healthy ${unhealthy} unhealthy`),
   };
-  const deps = { settings: { ...settings, ...own }, clock, log, metrics };
-  return { offer: new Offer('nvidia.com/gpu', nodeFacts, deps), clock, lines, reports };
+  const facts = { ...nodeFacts, settings: { ...settings, ...own } };
+  const deps = { clock, log, metrics };
+  return { offer: new Offer('nvidia.com/gpu', facts, deps), facts, clock, lines, reports };
 }

@@ -1,3 +1,4 @@
+import { loadConfig } from '../../src/config/load.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -191,8 +192,10 @@ describe('the options of the agent', () => {
     expect(await optionsOf(...args)).toEqual({ kind: 'flags', flags });
   });
 
-  test('unknown options and words are wrong use', async () => {
-    expect(await optionsOf('--bogus')).toEqual({ kind: 'exit', code: 2 });
+  test('an unknown option is left to be refused together with all else that is wrong; a word is wrong use', async () => {
+    expect(await optionsOf('--bogus')).toEqual({ kind: 'flags', flags: { bogus: true } });
+    const loaded = await loadConfig({ flags: { bogus: true }, env: {}, file: null });
+    expect(loaded).toMatchObject({ kind: 'invalid', where: 'command-line' });
     expect(await optionsOf('word')).toEqual({ kind: 'exit', code: 2 });
   });
 

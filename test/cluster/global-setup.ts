@@ -32,17 +32,23 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     return () => Promise.resolve();
   }
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
-  const root = join(import.meta.dirname, '../..');
-  // The bundle finds koffi there.
-  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-  await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle.ts'), join(folder, 'agent')]);
-  const cluster = await openCluster(join(folder, 'c'));
-  project.provide('clusterState', cluster.paths.state);
-  project.provide('agentBundle', join(folder, 'agent/slicewise.cjs'));
-  return async () => {
-    await cluster[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true, force: true });
-  };
+  const removeFolder = async (): Promise<void> => rm(folder, { recursive: true, force: true });
+  try {
+    const root = join(import.meta.dirname, '../..');
+    // The bundle finds koffi there.
+    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
+    await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle.ts'), join(folder, 'agent')]);
+    const cluster = await openCluster(join(folder, 'c'));
+    project.provide('clusterState', cluster.paths.state);
+    project.provide('agentBundle', join(folder, 'agent/slicewise.cjs'));
+    return async () => {
+      await cluster[Symbol.asyncDispose]();
+      await removeFolder();
+    };
+  } catch (thrown) {
+    await removeFolder();
+    throw thrown;
+  }
 }
 
 /** A cluster of the run's own, or the one that runs already in the folder `CLUSTER_STATE`, to try one test again and again. */

@@ -185,12 +185,11 @@ test('flags that need something of a file that is yet to be read are no problem'
 
 test('notes tell what is taken and acts otherwise', async () => {
   const { notes } = await loadGood({
-    flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true, scenario: 'a100x8' },
+    flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true },
   });
   expect(notes.map((note) => note.split(' ').slice(0, 3).join(' '))).toEqual([
     'flags.plugin.deviceIDStrategy index cannot',
     'flags.failOnInitError true does',
-    'flags.agent.scenario has no',
   ]);
 });
 
@@ -223,4 +222,14 @@ test('notes on CDI: what the toolkit describes is not ours to shape', async () =
     expect.stringContaining('knows CDI'),
     expect.stringContaining('--cdi-disable-hooks has no effect'),
   ]);
+});
+
+test.each([
+  ['auto', ['flags.agent.scenario is set: simulated GPUs stand in for the real ones of this node.']],
+  ['nvml', ['flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is nvml.']],
+  ['smi', ['flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is smi.']],
+  ['simulated', []],
+])('a scenario with the discovery strategy %s: a note of what it does', async (strategy, expected) => {
+  const flags = { 'device-discovery-strategy': strategy, scenario: 'a100x8' };
+  expect((await loadGood({ flags })).notes).toEqual(expected);
 });

@@ -1,5 +1,5 @@
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { stringify } from 'yaml';
 import { formatDuration, parseDurationMs } from '../../src/config/duration.ts';
 import { toFileMap } from '../../src/config/file-form.ts';
@@ -8,6 +8,9 @@ import { loadConfig } from '../../src/config/load.ts';
 import { renderProblems } from '../../src/config/problem.ts';
 import { settingRows } from '../../src/config/settings.ts';
 import { loadGood, problemsOf } from './loading.ts';
+
+// Hundreds of runs take seconds where the processors are busy.
+vi.setConfig({ testTimeout: 60_000 });
 
 const words = settingRows.flatMap(([, { kind }]) => kind.words);
 const keys = settingRows.flatMap(([key]) => key.split('.'));

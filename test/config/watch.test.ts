@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { watchConfigFile, type ConfigReading } from '../../src/config/watch.ts';
 import { systemClock } from '../../src/lib/clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 
 let folder = '';
 let stop = new AbortController();
@@ -29,7 +30,7 @@ async function next(): Promise<string> {
 
 // The poll is far off, so that what arrives has come by a notification; 'by the poll alone' turns that round.
 function start(path: string, pollMs = 3_600_000): void {
-  readings = watchConfigFile(path, { clock: systemClock, pollMs, settleMs: 20 }, stop.signal);
+  readings = watchConfigFile(path, { clock: systemClock, pollMs, settleMs: 20, goneMs: 60 }, stop.signal);
 }
 
 test('the content at once, then each change', async () => {
@@ -72,16 +73,91 @@ test('a file that comes later, goes, and comes back with the same content', asyn
   expect(await pending).toBe('one');
 });
 
-test('a file that is missing for a moment while it is replaced is not reported missing', async () => {
-  const path = join(folder, 'c.yaml');
-  await writeFile(path, 'one');
-  readings = watchConfigFile(path, { clock: systemClock, pollMs: 3_600_000, settleMs: 1000 }, stop.signal);
-  expect(await next()).toBe('one');
-  const pending = next();
-  await rm(path);
-  await systemClock.sleep(100);
-  await writeFile(path, 'two');
-  expect(await pending).toBe('two');
+describe('how long the content must have stayed', () => {
+  const clock = new ManualClock();
+  let path = '';
+  let yielded: string[] = [];
+
+  beforeEach(async () => {
+    path = join(folder, 'c.yaml');
+    await writeFile(path, 'one');
+    readings = watchConfigFile(path, { clock, pollMs: 100 }, stop.signal);
+    expect(await next()).toBe('one');
+    const later: string[] = [];
+    yielded = later;
+    void next().then((content) => later.push(content));
+  });
+
+  /** Moves time on in steps, each after the watch has read the file and sleeps again. */
+  async function pass(ms: number): Promise<void> {
+    for (let left = ms; left > 0 && yielded.length === 0; left -= 100) {
+      await asleep();
+      await clock.advance(100);
+    }
+    await asleep();
+  }
+
+  async function asleep(): Promise<void> {
+    await vi.waitFor(() => expect(yielded.length > 0 || clock.sleeping === 1).toBe(true), 5000);
+  }
+
+  const ways: [string, string, () => Promise<void>][] = [
+    ['an empty file', '', () => writeFile(path, '')],
+    ['a file of white space', ' \n\n', () => writeFile(path, ' \n\n')],
+    [
+      'a missing file',
+      'cannot read the config file /c.yaml: ENOENT: no such file or directory',
+      () => rm(path),
+    ],
+  ];
+
+  test.each(ways)('%s counts after 5 s', async (_name, content, go) => {
+    await go();
+    await pass(4900);
+    expect(yielded).toEqual([]);
+    await pass(1000);
+    expect(yielded).toEqual([content]);
+  });
+
+  test.each(ways)('%s that is filled before that was never there', async (_name, _content, go) => {
+    await go();
+    await pass(4500);
+    await writeFile(path, 'two');
+    await pass(1000);
+    expect(yielded).toEqual(['two']);
+  });
+
+  test('a file that is now empty, now missing is nothing all the while', async () => {
+    for (let round = 0; round < 4; round += 1) {
+      await writeFile(path, '');
+      await pass(700);
+      await rm(path);
+      await pass(500);
+    }
+    expect(yielded).toEqual([]);
+    await pass(1000);
+    expect(yielded).toEqual([expect.stringContaining('ENOENT')]);
+  });
+
+  test('a file that gets its old content back is no change, and being empty later starts anew', async () => {
+    await writeFile(path, '');
+    await pass(4500);
+    await writeFile(path, 'one');
+    await pass(1000);
+    await writeFile(path, '');
+    await pass(4500);
+    expect(yielded).toEqual([]);
+  });
+
+  test('content that grows counts when it has stayed for 200 ms', async () => {
+    for (let length = 1; length <= 10; length += 1) {
+      await writeFile(path, 'two'.repeat(length));
+      await pass(100);
+    }
+    expect(yielded).toEqual([]);
+    await pass(600);
+    expect(yielded).toEqual(['two'.repeat(10)]);
+  });
 });
 
 test("a ConfigMap's swap of links", async () => {

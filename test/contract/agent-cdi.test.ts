@@ -219,6 +219,45 @@ describe('specs that nothing uses any more', () => {
   });
 });
 
+describe('an edit of the strategy', () => {
+  it('counts once its specs are there, and registers nothing anew', async () => {
+    await using node = await openKubeletNode();
+    const config = join(node.folder, 'config.yaml');
+    const edit = (strategy: string): Promise<void> =>
+      writeFile(config, `flags: {plugin: {deviceListStrategy: ${strategy}}}`);
+    const [id = ''] = node.gpuIds;
+    await edit('envvar');
+    await node.startServingAgent(['--config-file', config]);
+    expect((await allocateOne(node, [id])).envs).toEqual({ NVIDIA_VISIBLE_DEVICES: id });
+    await edit('cdi-cri');
+    // Until then every answer has to be a whole one of the old kind.
+    await eventually(async () => {
+      const { envs, cdiDevices } = await allocateOne(node, [id]);
+      expect([envs, cdiDevices]).toEqual([{}, [ownName(id)]]);
+    });
+    expect((await readSpec(specPath(node))).devices).toHaveLength(4);
+    await edit('volume-mounts');
+    await eventually(async () => expect(await readdir(join(node.folder, 'cdi'))).toEqual([]));
+    expect((await allocateOne(node, [id])).cdiDevices).toEqual([]);
+    expect(node.happened('registering')).toHaveLength(1);
+    expect(
+      node.happened('list').every(({ devices }) => devices.every(({ health }) => health === 'Healthy')),
+    ).toBe(true);
+  });
+
+  it('to one whose specs cannot be written keeps the GPUs from being used', async () => {
+    await using node = await openKubeletNode();
+    const config = join(node.folder, 'config.yaml');
+    await writeFile(config, 'flags: {plugin: {deviceListStrategy: envvar}}');
+    await node.startServingAgent(['--config-file', config]);
+    await writeFile(join(node.folder, 'cdi'), '');
+    await writeFile(config, 'flags: {plugin: {deviceListStrategy: cdi-cri}}');
+    await node.kubelet.waitForAllocatable(gpuResource, 0, patienceMs);
+    await rm(join(node.folder, 'cdi'));
+    await node.kubelet.waitForAllocatable(gpuResource, 4, patienceMs);
+  });
+});
+
 describe("the container toolkit's spec", () => {
   const toolkitSpec = (names: readonly string[]): string =>
     `cdiVersion: 0.5.0\nkind: nvidia.com/gpu\ndevices:\n${names
@@ -285,7 +324,7 @@ describe('two agents on a node', () => {
   it('have the spec of the one that takes over before it registers', async () => {
     await using node = await openKubeletNode({ kubeletDown: true, gpus: 2 });
     const seen: (readonly string[])[] = [];
-    using _kubelet = await listenAsKubelet(node.kubelet.registrationSocket, async () => {
+    using kubelet = await listenAsKubelet(node.kubelet.registrationSocket, async () => {
       seen.push((await readSpec(specPath(node))).devices.map(({ name }) => name));
     });
     const first = node.startAgent(cdiArgs(node));
@@ -293,6 +332,7 @@ describe('two agents on a node', () => {
     await node.startStandby(cdiArgs(node, '--device-id-strategy', 'index'));
     first.signal('SIGKILL');
     await eventually(async () => expect(seen.length).toBeGreaterThan(1));
+    expect(kubelet.requests.length).toBeGreaterThan(1);
     expect(seen.slice(0, 2)).toEqual([node.gpuIds, ['0', '1']]);
   });
 });

@@ -25,6 +25,14 @@ function handedOver(node: RunningAgent, pod: string): 'by variable' | 'by mounts
   return response?.envs['NVIDIA_VISIBLE_DEVICES'] === undefined ? 'not at all' : 'by variable';
 }
 
+/** The same of a pod that is put on the node for a moment. */
+async function handedToOneMore(node: RunningAgent): Promise<ReturnType<typeof handedOver>> {
+  const pod = await node.admit('for-a-moment', 1);
+  const how = handedOver(node, pod.name);
+  node.kubelet.remove(pod);
+  return how;
+}
+
 describe('the config file', () => {
   test('wrong at the start: up, not ready, nothing advertised, all errors said once; taken when mended', async () => {
     await using node = await startRunningAgent({ args, files: { 'config.yaml': wrong } });
@@ -90,9 +98,12 @@ describe('the config file', () => {
     await node.admit('early', 2);
     const early = node.kubelet.holdings();
     expect(handedOver(node, 'early')).toBe('by variable');
-    const from = node.kubelet.events.length;
     await node.write('config.yaml', volumeMounts);
-    await node.kubelet.waitForEvent('registered', { from, deadlineMs: 20_000 });
+    await node.poll(
+      () => handedToOneMore(node),
+      (how) => how === 'by mounts',
+      'GPUs are handed over by mounts',
+    );
     await node.waitForGpus(4);
     expect((await node.admit('late', 2)).phase).toBe('Running');
     expect(handedOver(node, 'late')).toBe('by mounts');

@@ -65,9 +65,7 @@ describe.concurrent('a GPU that is removed from the node', () => {
     },
   );
 
-  it('stays listed while a pod holds it through a restart of agent and kubelet', async ({
-    expect: check,
-  }) => {
+  it('stays listed while a pod holds it through a restart of the kubelet', async ({ expect: check }) => {
     await using node = await openKubeletNode({ gpus: 2 });
     const agent = await node.startServingAgent();
     const pod = await node.admit('p', 2);
@@ -80,6 +78,29 @@ describe.concurrent('a GPU that is removed from the node', () => {
     check(node.kubelet.nodeStatus()[gpuResource]).toEqual({ capacity: 2, allocatable: 1 });
     check(pod.phase).toBe('Running');
     check(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+
+  it('stays listed while a pod holds it through a crash of the agent', async ({ expect: check }) => {
+    await using node = await openKubeletNode({ gpus: 2 });
+    const first = await node.startServingAgent();
+    const pod = await node.admit('p', 2);
+    await node.setGpu(0, 'absent');
+    await unhealthyFirst(node, 2);
+    first.signal('SIGKILL');
+    await first.exit;
+    await node.kubelet.waitForAllocatable(gpuResource, 0, patienceMs);
+    const from = node.kubelet.events.length;
+    node.startAgent();
+    const list = await node.kubelet.waitForEvent('list', { from, deadlineMs: patienceMs });
+    check([list.devices, list.healthy]).toEqual([2, 1]);
+    check(pod.phase).toBe('Running');
+    node.kubelet.remove(pod);
+    await node.kubelet.waitUntil(
+      () => node.kubelet.nodeStatus()[gpuResource]?.capacity === 1,
+      leavesWithinMs,
+      () => 'the device that nobody holds leaves',
+    );
+    check(node.kubelet.crashed).toBeNull();
   });
 
   it('never crashes the kubelet, with admissions going on and other GPUs coming and going', async ({

@@ -29,6 +29,13 @@ describe.skipIf(skip)('a sick driver', () => {
       expect(gpus.filter(({ error }) => error === null)).toHaveLength(7);
     }));
 
+  test('a GPU that does not even tell its name keeps its PCI address', () =>
+    within('fault nvmlDeviceGetName 2 return 15', async (node) => {
+      const { gpus } = await node.driver.snapshot();
+      expect(gpus[2]).toMatchObject({ index: 2, name: '', error: expect.stringContaining(gone) });
+      expect(gpus[2]?.pciBusId).toMatch(/^[0-9a-f]{8}:[0-9a-f]{2}:00\.0$/);
+    }));
+
   test('a GPU that is lost while running, and comes back', () =>
     within('', async (node) => {
       expect((await node.driver.snapshot()).gpus).toHaveLength(8);

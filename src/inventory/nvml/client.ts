@@ -3,6 +3,7 @@ import { Latest } from '../../lib/latest.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Driver, DriverEvent } from '../driver.ts';
 import type { Snapshot } from '../gpu.ts';
+import { isDriverAbsent } from './find-library.ts';
 import { startHostProcess, type HostCommand, type HostProcess } from './host-process.ts';
 import { Supervisor } from './supervisor.ts';
 import { defaultDeadlines, type NvmlDeadlines } from './trouble.ts';
@@ -35,14 +36,15 @@ export interface NvmlDriverDeps {
  * driver is, `driver-failed` for everything else; once disposed, an `AbortError`.
  */
 export function createNvmlDriver(options: NvmlDriverOptions, deps: NvmlDriverDeps): Driver {
-  const { self, env, library } = options;
-  const args = [options.driverRoot, options.procfsRoot ?? '/proc', ...(library === null ? [] : [library])];
+  const { self, env, library, driverRoot, procfsRoot = '/proc' } = options;
+  const args = [driverRoot, procfsRoot, ...(library === null ? [] : [library])];
   const command: HostCommand = { ...self, args, ...(env === undefined ? {} : { env }) };
   const start = deps.startHost ?? startHostProcess;
   return new NvmlDriver({
     ...deps,
     deadlines: options.deadlines ?? defaultDeadlines,
     startHost: () => start(command),
+    isAbsent: () => isDriverAbsent(library, driverRoot, procfsRoot),
   });
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemErrorCode, toError } from '../../lib/errors.ts';
 
@@ -22,6 +22,16 @@ const libraryFolders = [
 export function libraryCandidates(library: string | null, driverRoot: string): readonly string[] {
   if (library !== null) return [library];
   return [...libraryFolders.map((folder) => join(driverRoot, folder, libraryName)), libraryName];
+}
+
+/**
+ * True where no helper would find a driver: none of the candidates is there, and a name that only the loader can look up
+ * goes with no kernel driver (`driver/nvidia` in the procfs).
+ */
+export function isDriverAbsent(library: string | null, driverRoot: string, procfsRoot: string): boolean {
+  return !libraryCandidates(library, driverRoot).some((candidate) =>
+    existsSync(candidate.includes('/') ? candidate : join(procfsRoot, 'driver/nvidia')),
+  );
 }
 
 /**

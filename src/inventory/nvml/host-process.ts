@@ -1,4 +1,5 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
+import { toError } from '../../lib/errors.ts';
 import type { Snapshot } from '../gpu.ts';
 import type { HostFailure, HostMessage, HostRequest, HostStep } from './protocol.ts';
 
@@ -41,14 +42,15 @@ export interface HostEnd {
 
 /** Starts a helper; a failure to start shows as its end. Its standard error is this program's. */
 export function startHostProcess(command: HostCommand): HostProcess {
-  const { executable, script, options, args, env } = command;
-  const child = spawn(executable, [...options, ...smallHeap, script, 'nvml-host', ...args], {
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    ...(env === undefined ? {} : { env }),
-  });
+  let child: ChildProcess;
+  try {
+    child = spawnHost(command);
+  } catch (thrown) {
+    return neverStarted(toError(thrown));
+  }
   const ended = new Promise<HostEnd>((resolve) => {
     child.once('exit', (exitCode, signal) => resolve({ exitCode, signal, startError: null }));
-    child.once('error', (startError) => resolve({ exitCode: null, signal: null, startError }));
+    child.on('error', (startError) => resolve({ exitCode: null, signal: null, startError }));
   });
   return {
     pid: child.pid,
@@ -67,14 +69,31 @@ export function startHostProcess(command: HostCommand): HostProcess {
           );
         };
         child.on('message', listen);
-        // A request that cannot be sent has no receiver any more: `ended` tells.
-        child.send(request, () => {});
+        // A request that cannot be sent has no receiver: `ended` tells. Without a process there is no `send` at all.
+        if (child.pid !== undefined) child.send(request, () => {});
       }),
     kill: () => void child.kill('SIGKILL'),
     release() {
       child.unref();
       child.channel?.unref();
     },
+  };
+}
+
+function spawnHost({ executable, script, options, args, env }: HostCommand): ChildProcess {
+  return spawn(executable, [...options, ...smallHeap, script, 'nvml-host', ...args], {
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+    ...(env === undefined ? {} : { env }),
+  });
+}
+
+function neverStarted(startError: Error): HostProcess {
+  return {
+    pid: undefined,
+    ended: Promise.resolve({ exitCode: null, signal: null, startError }),
+    ask: () => new Promise(() => {}),
+    kill: () => undefined,
+    release: () => undefined,
   };
 }
 

@@ -73,8 +73,9 @@ function readHandle(nvml: NvmlLibrary, index: number): Handle {
 }
 
 function readProperties(nvml: NvmlLibrary, handle: Handle, gpu: Writable<Gpu>): void {
-  gpu.name = readText((text) => nvml.ask('deviceGetName', handle, text, text.length), nameBytes);
+  // First of all: a GPU that fails early keeps its place, which is told by the address.
   gpu.pciBusId = readPciBusId(nvml, handle);
+  gpu.name = readText((text) => nvml.ask('deviceGetName', handle, text, text.length), nameBytes);
   gpu.minor = readNumber((out) => nvml.askIfKnown('deviceGetMinorNumber', [handle, out], () => out[0]));
   gpu.computeCapability = readComputeCapability(nvml, handle);
   gpu.architecture = readArchitecture(nvml, handle);

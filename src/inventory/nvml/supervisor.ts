@@ -14,6 +14,8 @@ export interface SupervisorDeps {
   readonly clock: Clock;
   readonly deadlines: NvmlDeadlines;
   readonly startHost: () => HostProcess;
+  /** A cheap look whether a driver that a helper did not find is still not there. */
+  readonly isAbsent: () => boolean;
   /** Told when the helper was lost: it crashed, was killed or hung. */
   readonly onLost: (reason: string) => void;
 }
@@ -33,6 +35,8 @@ export class Supervisor implements AsyncDisposable {
   #losses = 0;
   #notBeforeMs = -Infinity;
   #stuckUntilMs = -Infinity;
+  /** What a helper said that found no driver, and until when that is believed without another helper. */
+  #absent: { readonly error: DriverError; readonly untilMs: number } | null = null;
 
   constructor(deps: SupervisorDeps) {
     this.#deps = deps;
@@ -81,8 +85,10 @@ export class Supervisor implements AsyncDisposable {
   }
 
   async #start(): Promise<HostProcess> {
-    const { clock, startHost } = this.#deps;
+    const { clock, startHost, isAbsent } = this.#deps;
     await this.#retired;
+    if (this.#absent !== null && clock.now() < this.#absent.untilMs && isAbsent()) throw this.#absent.error;
+    this.#absent = null;
     if (clock.now() < this.#stuckUntilMs) throw stuckError();
     if (clock.now() < this.#notBeforeMs)
       await clock.sleep(this.#notBeforeMs - clock.now(), this.#stop.signal);
@@ -95,6 +101,8 @@ export class Supervisor implements AsyncDisposable {
     } catch (thrown) {
       // Without a library it has nothing to hold; memory is dearer than a later start.
       if (this.#host === host) this.#retire(host);
+      if (thrown instanceof DriverError && thrown.code === 'no-driver')
+        this.#absent = { error: thrown, untilMs: clock.now() + absentPauseMs };
       throw thrown;
     }
     return host;
@@ -210,6 +218,8 @@ interface Call {
 const restartPause = { firstMs: 100, maxMs: 30_000 };
 const killGraceMs = 2_000;
 const disposeGraceMs = 100;
+/** The look can miss a library that only the loader finds; a helper does not. */
+const absentPauseMs = 5 * 60_000;
 const stuckPauseMs = 5 * 60_000;
 
 let lastId = 0;

@@ -1,9 +1,13 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../lib/clock.ts';
+import { killGroup } from './process-group.ts';
 
 /** How a program ended, and what it printed. */
 export interface ProgramResult {
+  /** The program's process group, which bears its process id. */
+  readonly group: number;
   /** null when a signal ended it. */
   readonly exitCode: number | null;
   readonly stdout: string;
@@ -21,10 +25,10 @@ export interface ProgramLimits {
 }
 
 /**
- * Runs a program without a shell and waits for its end. At the deadline, on too much output and on abort it gets SIGKILL;
- * the answer then does not wait for it any longer, as a process that hangs in the kernel cannot die. Processes that it
- * leaves behind with our pipes open are waited for half a second.
- * @throws the error of `spawn` (`ENOENT`, `EACCES`, …) where the program cannot be started
+ * Runs a program without a shell, in a process group of its own, and waits for its end. At the deadline, on too much output
+ * and on abort the whole group gets SIGKILL; the answer then does not wait for it any longer, as a process that hangs in
+ * the kernel cannot die. Processes that it leaves behind with our pipes open are waited for half a second, then killed.
+ * @throws the error of `spawn` (`ENOENT`, `EACCES`, `EMFILE`, …) where the program cannot be started
  */
 export async function runProgram(
   program: string,
@@ -35,10 +39,15 @@ export async function runProgram(
 ): Promise<ProgramResult> {
   const child = spawn(program, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
     ...(limits.env === undefined ? {} : { env: limits.env }),
   });
-  const { stdout: outPipe, stderr: errorPipe } = child;
+  // Without a process there may be no pipes either (EMFILE); `error` follows and says why.
+  if (child.pid === undefined) throw (await once(child, 'error'))[0];
+  const { pid: group, stdout: outPipe, stderr: errorPipe } = child;
   const ended = new AbortController();
+  const end = waitForEnd(child, clock, ended.signal);
+  end.catch(() => undefined);
   const kill = Promise.withResolvers<NonNullable<ProgramResult['killed']>>();
   const stdout = collect(outPipe, limits.maxOutputBytes, () => kill.resolve('too-much-output'));
   const stderr = collect(errorPipe, 64 * 1024, () => undefined);
@@ -49,15 +58,16 @@ export async function runProgram(
     () => kill.resolve('deadline'),
     () => undefined,
   );
-  const end = waitForEnd(child, clock, ended.signal);
-  end.catch(() => undefined);
+  let over = false;
   try {
     const outcome = await Promise.race([end, kill.promise]);
     const killed = typeof outcome === 'string' ? outcome : null;
     const exitCode = typeof outcome === 'string' ? null : outcome.exitCode;
-    return { exitCode, stdout: stdout(), stderr: stderr(), killed };
+    over = typeof outcome !== 'string' && outcome.closed;
+    return { group, exitCode, stdout: stdout(), stderr: stderr(), killed };
   } finally {
-    child.kill('SIGKILL');
+    // Once the last of a group has gone, its number may be another's.
+    if (!over) killGroup(group);
     child.unref();
     outPipe.destroy();
     errorPipe.destroy();
@@ -85,13 +95,16 @@ async function waitForEnd(
   child: ChildProcess,
   clock: Clock,
   signal: AbortSignal,
-): Promise<{ exitCode: number | null }> {
+): Promise<{ exitCode: number | null; closed: boolean }> {
   const exited = Promise.withResolvers<number | null>();
-  const closed = Promise.withResolvers<void>();
+  const closing = Promise.withResolvers<boolean>();
   child.on('error', (error) => exited.reject(error));
   child.once('exit', (code) => exited.resolve(code));
-  child.once('close', () => closed.resolve());
+  child.once('close', () => closing.resolve(true));
   const exitCode = await exited.promise;
-  await Promise.race([closed.promise, clock.sleep(500, signal).catch(() => undefined)]);
-  return { exitCode };
+  const tooLong = clock.sleep(500, signal).then(
+    () => false,
+    () => false,
+  );
+  return { exitCode, closed: await Promise.race([closing.promise, tooLong]) };
 }

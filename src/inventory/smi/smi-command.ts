@@ -4,10 +4,21 @@ import type { Log } from '../../lib/log.ts';
 import { DriverError } from '../driver.ts';
 import type { ProgramPlace } from './find-program.ts';
 import { firstLine } from './garbage.ts';
+import { isGroupAlive } from './process-group.ts';
 import { runProgram, type ProgramResult } from './run-program.ts';
 
 const deadlineMs = 30_000;
 const maxOutputBytes = 8 * 1024 * 1024;
+const killGraceMs = 2_000;
+const killPollMs = 50;
+const stuckPauseMs = 5 * 60_000;
+
+export interface SmiCommandDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+  /** Tells whether a process of a group still runs; a test may put its own in the place of the kernel's word. */
+  readonly isGroupAlive?: (group: number) => boolean;
+}
 
 /** nvidia-smi as a program to call: found at the first call, then kept while it is there. */
 export class SmiCommand {
@@ -15,19 +26,25 @@ export class SmiCommand {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
+  readonly #isGroupAlive: (group: number) => boolean;
   #found: ProgramPlace | null = null;
+  /** The last one that was killed, until it is seen to be gone. */
+  #killed: { readonly group: number; readonly atMs: number } | null = null;
 
-  constructor(places: readonly ProgramPlace[], deps: { readonly log: Log; readonly clock: Clock }) {
+  constructor(places: readonly ProgramPlace[], deps: SmiCommandDeps) {
     this.#places = places;
     this.#log = deps.log;
     this.#clock = deps.clock;
+    this.#isGroupAlive = deps.isGroupAlive ?? isGroupAlive;
   }
 
   /**
    * Runs nvidia-smi; any exit status is an answer.
-   * @throws DriverError `no-driver` where there is no such program, `driver-failed` where it did not end by itself
+   * @throws DriverError `no-driver` where there is no such program, `driver-failed` where it did not end by itself, and
+   * for 5 minutes after one that cannot be killed: they would pile up
    */
   async run(args: readonly string[]): Promise<ProgramResult> {
+    await this.#waitForKilled();
     const known = this.#found;
     const places =
       known === null ? this.#places : [known, ...this.#places.filter((place) => place !== known)];
@@ -50,6 +67,18 @@ export class SmiCommand {
     this.#closing.abort();
   }
 
+  async #waitForKilled(): Promise<void> {
+    const killed = this.#killed;
+    if (killed === null) return;
+    while (this.#isGroupAlive(killed.group)) {
+      const sinceMs = this.#clock.now() - killed.atMs;
+      if (sinceMs >= stuckPauseMs) break;
+      if (sinceMs >= killGraceMs) throw stuckError(killed.group);
+      await this.#clock.sleep(killPollMs, this.#closing.signal);
+    }
+    this.#killed = null;
+  }
+
   /** null where there is no such program. */
   async #tryPlace({ program, env }: ProgramPlace, args: readonly string[]): Promise<ProgramResult | null> {
     const limits = { deadlineMs, maxOutputBytes, ...(env === undefined ? {} : { env }) };
@@ -61,10 +90,20 @@ export class SmiCommand {
       if (systemErrorCode(error) === 'ENOENT' || systemErrorCode(error) === 'ENOTDIR') return null;
       throw new DriverError('driver-failed', `Cannot run ${line}`, { cause: error });
     }
-    if (result.killed !== null)
+    if (result.killed !== null) {
+      this.#killed = { group: result.group, atMs: this.#clock.now() };
       throw new DriverError('driver-failed', `${line} ${killReasons[result.killed]}`);
+    }
     return result;
   }
+}
+
+function stuckError(pid: number): DriverError {
+  return new DriverError(
+    'driver-failed',
+    `nvidia-smi (process ${pid}) was killed and does not die: a call to the NVIDIA kernel driver holds it, so no other is ` +
+      "started for 5 minutes. 'dmesg | grep -e NVRM -e Xid' may tell which GPU it is; a GPU reset or a reboot frees it.",
+  );
 }
 
 const killReasons = {

@@ -10,7 +10,7 @@ const patienceMs = 120_000;
  * @throws when a program has ended, or at the deadline
  */
 export async function waitUntilReady(paths: Layout, supervisor: Supervisor): Promise<void> {
-  const api = coreApi(paths);
+  const { api } = clusterClient(paths);
   const programs = await supervisor.list();
   const end = performance.now() + patienceMs;
   for (;;) {
@@ -25,10 +25,10 @@ export async function waitUntilReady(paths: Layout, supervisor: Supervisor): Pro
 }
 
 /** The administrator's client of a cluster. */
-export function coreApi(paths: Layout): CoreV1Api {
+export function clusterClient(paths: Layout): { readonly api: CoreV1Api; readonly config: KubeConfig } {
   const config = new KubeConfig();
   config.loadFromFile(paths.kubeconfig);
-  return config.makeApiClient(CoreV1Api);
+  return { api: config.makeApiClient(CoreV1Api), config };
 }
 
 async function findProblem(api: CoreV1Api): Promise<string | null> {

@@ -1,4 +1,4 @@
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import type { CoreV1Api } from '@kubernetes/client-node';
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { inject } from 'vitest';
 import { type AgentProcess, startAgent } from '../../../src/simulator/agent-process.ts';
 import { attachCluster, type Cluster } from '../node/cluster.ts';
 import { node } from '../node/layout.ts';
+import { clusterClient } from '../node/readiness.ts';
 import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
 import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
 import { gpuResource } from './pod-spec.ts';
@@ -59,9 +60,7 @@ export async function openClusterNode(options: ClusterNodeOptions = {}): Promise
   const state = inject('clusterState');
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
   const cluster = await attachCluster(state);
-  const config = new KubeConfig();
-  config.loadFromFile(cluster.paths.kubeconfig);
-  const api = config.makeApiClient(CoreV1Api);
+  const { api, config } = clusterClient(cluster.paths);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const gpus = await simulateGpus(join(folder, 'node.json'), 'node', options.gpus ?? 4, options.gpu);

@@ -12,7 +12,7 @@ import { cleanEnvironment, program } from './program.ts';
 export const gpuResource = 'nvidia.com/gpu';
 
 /** Far more than anything here takes; only a test that fails waits for so long. */
-export const deadlineMs = 40_000;
+const deadlineMs = 40_000;
 
 export interface RunningAgentOptions {
   /** Arguments beside those for the folder, from the folder's path if need be. */
@@ -124,12 +124,12 @@ export class RunningAgent implements AsyncDisposable {
   /** Asks again and again until the answer will do; throws at the deadline with the last one. */
   async poll<T>(ask: () => T | Promise<T>, accepts: (answer: T) => boolean, what: string): Promise<T> {
     const end = performance.now() + deadlineMs;
-    for (;;) {
+    for (let pauseMs = 20; ; pauseMs = Math.min(200, pauseMs * 1.2)) {
       const answer = await ask();
       if (accepts(answer)) return answer;
       if (performance.now() > end)
         throw new Error(`Not so in time: ${what}; last: ${JSON.stringify(answer)}\n${this.#tail()}`);
-      await delay(20);
+      await delay(pauseMs);
     }
   }
 

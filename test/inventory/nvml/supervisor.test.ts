@@ -85,6 +85,34 @@ describe('restarts', () => {
   });
 });
 
+describe('a node without a driver', () => {
+  const none: HostAnswer = { kind: 'failure', failure: { code: 'no-driver', message: 'no library' } };
+  const bare = { mortal: true, answers: [none] };
+
+  test('takes no further helper while nothing is there, but one after five minutes', async () => {
+    await using at = setUp([bare, bare, bare]);
+    at.node.absent = true;
+    const started: number[] = [];
+    for (const wait of [0, 10_000, 4 * minute, minute, 10_000]) {
+      at.clock.advance(wait);
+      await expect(at.supervisor.snapshot()).rejects.toMatchObject({
+        code: 'no-driver',
+        message: 'no library',
+      });
+      started.push(at.started());
+    }
+    expect(started).toEqual([1, 1, 1, 2, 2]);
+  });
+
+  test('is looked at with a helper as soon as there is something', async () => {
+    await using at = setUp([bare, bare, { mortal: true, answers: [good, good] }]);
+    await expect(at.supervisor.snapshot()).rejects.toThrow('no library');
+    await expect(at.supervisor.snapshot()).rejects.toThrow('no library');
+    expect(await at.supervisor.snapshot()).toBe(empty);
+    expect(at.started()).toBe(3);
+  });
+});
+
 type Answer =
   HostAnswer | 'silence' | 'crash' | { steps: readonly HostStep[]; everyMs: number; last: HostAnswer };
 interface Script {
@@ -96,6 +124,7 @@ interface Script {
 /** Hosts that follow a script, and a clock that jumps to the next sleeper when everyone sleeps. */
 function setUp(scripts: readonly Script[]) {
   const clock = new JumpingClock();
+  const node = { absent: false };
   const released: number[] = [];
   const lost: string[] = [];
   let started = 0;
@@ -132,9 +161,11 @@ function setUp(scripts: readonly Script[]) {
     clock,
     deadlines,
     startHost,
+    isAbsent: () => node.absent,
     onLost: (reason) => void lost.push(reason),
   });
   return {
+    node,
     supervisor,
     clock,
     released,

@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Driver } from '../../../src/inventory/driver.ts';
+import { isGroupAlive } from '../../../src/inventory/smi/process-group.ts';
 import { createSmiDriver } from '../../../src/inventory/smi/smi-driver.ts';
 import { systemClock, type Clock } from '../../../src/lib/clock.ts';
+import { describeError } from '../../../src/lib/errors.ts';
 import { silentLog } from '../../../src/lib/log.ts';
+import { holdAllFiles } from '../../support/hold-all-files.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { readCapture, writeProgram, writeReplayProgram } from '../../support/smi-replay.ts';
 
@@ -32,12 +35,8 @@ async function readPid(): Promise<number> {
   }
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
+async function expectGone(group: number): Promise<void> {
+  await expect.poll(() => isGroupAlive(group), { timeout: 10_000 }).toBe(false);
 }
 
 test('a captured machine in MIG mode, through a program', async () => {
@@ -110,14 +109,35 @@ describe('a program that is of no use', () => {
     expect(clock.sleeping).toBe(0);
   });
 
-  test('leaves a process behind that holds its output open', async () => {
-    const script = `sleep 60 & echo $! >'${folder}/pid'; echo "garbage"`;
+  test('leaves a process behind that holds its output open: ended too', async () => {
+    const script = `echo $$ >'${folder}/pid'; sleep 60 & echo "garbage"`;
     await using driver = driverOf(await writeProgram(folder, script));
-    try {
-      await expect(driver.snapshot()).rejects.toThrow(/"garbage"/);
-    } finally {
-      process.kill(await readPid());
+    await expect(driver.snapshot()).rejects.toThrow(/"garbage"/);
+    await expectGone(await readPid());
+  });
+
+  test('hangs in a process of its own: both are ended', async () => {
+    const clock = new ManualClock();
+    const script = `sleep 60 & echo $$ >'${folder}/pid'; wait`;
+    await using driver = driverOf(await writeProgram(folder, script), clock);
+    const answer = driver.snapshot().catch((error: unknown) => error);
+    const pid = await readPid();
+    expect(isGroupAlive(pid)).toBe(true);
+    await clock.advance(30_000);
+    expect(String(await answer)).toMatch(/was killed/);
+    await expectGone(pid);
+  });
+
+  test('cannot be started for want of a file descriptor', async () => {
+    await using driver = driverOf(await writeProgram(folder, 'exit 0'));
+    let answer: unknown;
+    {
+      using held = holdAllFiles();
+      expect(held.count).toBeGreaterThan(0);
+      answer = await driver.snapshot().catch(describeError);
     }
+    expect(answer).toMatch(/Cannot run .*nvidia-smi -q: .*E[MN]FILE/);
+    await expect(driver.snapshot()).rejects.toThrow(/printed no GPU/);
   });
 
   test('is not there', async () => {
@@ -148,7 +168,7 @@ test('closing ends a running program and refuses later calls', async () => {
   const pid = await readPid();
   await driver[Symbol.asyncDispose]();
   expect(String(await answer)).toMatch(/was ended because the driver is closed/);
-  await expect.poll(() => isAlive(pid)).toBe(false);
+  await expectGone(pid);
   await expect(driver.snapshot()).rejects.toThrow(/closed/);
 });
 

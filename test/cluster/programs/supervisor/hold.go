@@ -44,6 +44,9 @@ func hold(state string, tied bool) (err error) {
 			return err
 		}
 	}
+	if err := os.WriteFile(filepath.Join(state, "cgroup"), []byte(cgroup), 0o644); err != nil {
+		return err
+	}
 	if err := makeCgroups(cgroup); err != nil {
 		return err
 	}

@@ -1,0 +1,32 @@
+import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
+import { Latest } from '../lib/latest.ts';
+import type { DescribedReading } from './described.ts';
+import { emptyInventory, type InventoryState } from './inventory-loop.ts';
+import type { Offer } from './offer.ts';
+import { ServingState } from './serving-state.ts';
+
+/** What the agent knows and offers. It outlives every config: an edit must not forget what is held or listed. */
+export interface Node {
+  readonly inventory: Latest<InventoryState>;
+  /** The reading that is offered; `null` before the first. It follows the inventory as soon as runtimes know of it. */
+  readonly described: Latest<DescribedReading | null>;
+  /** The resources in force; a resource, once offered, stays. */
+  readonly offers: Latest<readonly Offer[]>;
+  /** What the kubelet had booked when the serving lock was taken. */
+  readonly booked: Latest<readonly CheckpointEntry[]>;
+  /** Whether this agent is the one that serves the node. */
+  readonly holdsLock: Latest<boolean>;
+  readonly serving: ServingState;
+}
+
+/** A node of which nothing is known yet. */
+export function emptyNode(): Node {
+  return {
+    inventory: emptyInventory(),
+    described: new Latest<DescribedReading | null>(null),
+    offers: new Latest<readonly Offer[]>([]),
+    booked: new Latest<readonly CheckpointEntry[]>([]),
+    holdsLock: new Latest(false),
+    serving: new ServingState(),
+  };
+}
