@@ -24,6 +24,7 @@ export async function keepRegistered(
 ): Promise<void> {
   const paths = { folder: dirname(kubeletSocket), socket: kubeletSocket };
   let failures = 0;
+  let lastTried: SocketIdentity | null = null;
   let said = '';
   const sayOnce = (what: string, reason: string): void => {
     const message = `${what}: ${reason}`;
@@ -36,6 +37,9 @@ export async function keepRegistered(
     if (kubelet.value === null) sayOnce('waiting for a kubelet', `there is no socket at ${kubeletSocket}`);
     const current = await kubelet.until((identity) => identity !== null, signal).catch(() => null);
     if (current === null) return;
+    // What an old kubelet did is nothing to hold against a new one: it may refuse the first connection while it starts.
+    if (current !== lastTried) failures = 0;
+    lastTried = current;
     const scope = new AbortController();
     const sameKubelet = AbortSignal.any([signal, scope.signal]);
     void kubelet
