@@ -23,7 +23,7 @@ export async function keepRegistered(
   signal: AbortSignal,
 ): Promise<void> {
   const paths = { folder: dirname(kubeletSocket), socket: kubeletSocket };
-  let failures = 0;
+  const failures = new FailuresInARow();
   let said = '';
   const sayOnce = (what: string, reason: string): void => {
     const message = `${what}: ${reason}`;
@@ -36,6 +36,7 @@ export async function keepRegistered(
     if (kubelet.value === null) sayOnce('waiting for a kubelet', `there is no socket at ${kubeletSocket}`);
     const current = await kubelet.until((identity) => identity !== null, signal).catch(() => null);
     if (current === null) return;
+    failures.withKubelet(current);
     const scope = new AbortController();
     const sameKubelet = AbortSignal.any([signal, scope.signal]);
     void kubelet
@@ -47,19 +48,31 @@ export async function keepRegistered(
       const { reason } = await runSession(handlers, paths, deps, sameKubelet);
       if (signal.aborted) return;
       const wasGood = deps.clock.now() - startedMs >= goodSessionMs;
-      failures = scope.signal.aborted ? 0 : wasGood ? 1 : failures + 1;
+      failures.count = wasGood ? 1 : failures.count + 1;
       said = '';
       sayOnce('registration lost', scope.signal.aborted ? String(scope.signal.reason) : reason);
     } catch (thrown) {
       if (signal.aborted) return;
-      failures = scope.signal.aborted ? 0 : failures + 1;
+      failures.count += 1;
       if (thrown instanceof OperatorError && thrown.code === 'kubelet-refused') {
         deps.observer.registration(handlers.resource, 'refused');
       }
       if (!isAbort(thrown)) sayOnce('not registered, trying on', describeError(thrown));
     }
-    if (failures > 0)
-      await deps.clock.sleep(backoffMs(retryLimits, failures), sameKubelet).catch(() => undefined);
+    // Aborted at once when another kubelet is there: it is answered without a pause.
+    await deps.clock.sleep(backoffMs(retryLimits, failures.count), sameKubelet).catch(() => undefined);
     scope.abort();
+  }
+}
+
+/** Tries that failed one after the other with the same kubelet. */
+class FailuresInARow {
+  count = 0;
+  #kubelet: SocketIdentity | null = null;
+
+  /** What an old kubelet did is nothing to hold against a new one: it may refuse the first connection while it starts. */
+  withKubelet(kubelet: SocketIdentity): void {
+    if (kubelet !== this.#kubelet) this.count = 0;
+    this.#kubelet = kubelet;
   }
 }

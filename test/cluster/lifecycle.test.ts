@@ -34,8 +34,8 @@ onCluster('a cluster of the tests', () => {
     await using fresh = await freshState();
     const { state } = fresh;
     const settings = await machineSettings();
-    const script = join(import.meta.dirname, 'support/cluster-of-its-own.ts');
-    const run = spawn(process.execPath, [script, state], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const script = join(import.meta.dirname, 'up.ts');
+    const run = spawn(process.execPath, [script, '--tied', state], { stdio: ['ignore', 'pipe', 'inherit'] });
     const ended = once(run, 'exit');
     try {
       const up = await Promise.race([once(run.stdout, 'data'), ended.then(() => null)]);
@@ -58,12 +58,13 @@ onCluster('a cluster of the tests', () => {
   test('leaves nothing behind when it is ended', async () => {
     await using fresh = await freshState();
     const supervisor = new Supervisor(await buildPrograms(), fresh.state);
-    await supervisor.hold('detached');
-    await supervisor.start('idler', ['sleep', '1000']);
-    expect(await supervisor.list()).toEqual(['idler']);
-    const traces = await tracesOf(supervisor);
-    expect((await findTraces(traces)).join('\n')).toContain('sleep 1000');
-    await supervisor.down();
+    const traces = await whileHeld(supervisor, async () => {
+      await supervisor.start('idler', ['sleep', '1000']);
+      expect(await supervisor.list()).toEqual(['idler']);
+      const found = await tracesOf(supervisor);
+      expect((await findTraces(found)).join('\n')).toContain('sleep 1000');
+      return found;
+    });
     expect(await findTraces(traces)).toEqual([]);
   });
 
@@ -81,9 +82,8 @@ onCluster('a cluster of the tests', () => {
     expect(left).toContain('cgroup');
     await using other = await freshState();
     const next = new Supervisor(programs, other.state);
-    await next.hold('detached');
+    await whileHeld(next, () => Promise.resolve());
     expect(await findTraces(traces)).toEqual([]);
-    await next.down();
   });
 
   test('does not take a folder that has something in it', async () => {
@@ -94,6 +94,16 @@ onCluster('a cluster of the tests', () => {
     await expect(inUse.hold('tied')).rejects.toThrow('the folder is not empty');
   });
 });
+
+/** Makes the node's namespaces, and ends them whatever happens meanwhile. */
+async function whileHeld<T>(supervisor: Supervisor, use: () => Promise<T>): Promise<T> {
+  await supervisor.hold('detached');
+  try {
+    return await use();
+  } finally {
+    await supervisor.down();
+  }
+}
 
 async function tracesOf(supervisor: Supervisor): Promise<NodeTraces> {
   const { stdout } = await supervisor.run(['readlink', '/proc/self/ns/net']);

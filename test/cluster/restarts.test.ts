@@ -5,6 +5,7 @@ import { killAllContainers, killContainer } from './support/containers.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { container, gpuPod, pod, showAndEnd, sidecar } from './support/pod-spec.ts';
 import { identityOf, restartsOf } from './support/pods.ts';
+import { patienceMs } from './support/wait.ts';
 
 /** How long after a kubelet has made its socket all GPUs can be given out again, at most. */
 const availableWithinMs = 5000;
@@ -30,7 +31,8 @@ const disturbances: Readonly<Record<string, (node: ClusterNode, agent: AgentProc
   'a crash of both, the agent being there first': async (node, agent) => {
     await node.kubelet.stop('SIGKILL');
     await end(agent, 'SIGKILL');
-    node.startAgent();
+    // A stopped kubelet leaves its socket behind, so the agent has tried it when it is ready for the next one.
+    await node.startAgent().waitForLog(({ msg }) => msg.startsWith('not registered'), patienceMs);
     await waitUntilAvailable(node, await node.kubelet.start());
   },
 };

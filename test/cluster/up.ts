@@ -5,19 +5,23 @@ import { buildPrograms } from './build/build-programs.ts';
 import { defaultKubernetes } from './build/kubernetes-module.ts';
 import { startCluster } from './node/cluster.ts';
 
-/** Starts a cluster that stays: `cluster:up [STATE] [--kubernetes v1.36.3] [--node-status-seconds 10]`. */
+/**
+ * Starts a cluster that stays: `cluster:up [STATE] [--kubernetes v1.36.3] [--node-status-seconds 10] [--tied]`. A tied one lives as
+ * long as this program, which then stays too.
+ */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     kubernetes: { type: 'string', default: defaultKubernetes },
     'node-status-seconds': { type: 'string', default: '10' },
+    tied: { type: 'boolean', default: false },
   },
 });
 const state = resolve(positionals[0] ?? join(tmpdir(), 'slicewise'));
 const programs = await buildPrograms(values.kubernetes);
 const startedMs = performance.now();
 const { paths } = await startCluster(programs, state, {
-  life: 'detached',
+  life: values.tied ? 'tied' : 'detached',
   kubelet: { nodeStatusSeconds: Number(values['node-status-seconds']) },
 });
 const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);

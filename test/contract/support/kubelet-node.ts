@@ -12,7 +12,7 @@ import { cleanEnvironment, program } from './program.ts';
 export const gpuResource = 'nvidia.com/gpu';
 
 /** How long a test waits for something that is about to happen. */
-export const patienceMs = 20_000;
+export const patienceMs = 45_000;
 
 /** A scenario file's content. */
 export interface ScenarioContent {

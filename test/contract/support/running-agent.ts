@@ -12,7 +12,7 @@ import { cleanEnvironment, program } from './program.ts';
 export const gpuResource = 'nvidia.com/gpu';
 
 /** Far more than anything here takes; only a test that fails waits for so long. */
-const deadlineMs = 40_000;
+const deadlineMs = 45_000;
 
 export interface RunningAgentOptions {
   /** Arguments beside those for the folder, from the folder's path if need be. */
