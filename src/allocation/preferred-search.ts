@@ -2,7 +2,7 @@ import type { PickQuestion } from './preferred-set.ts';
 import { growPicks, type Picks } from './preferred-start.ts';
 
 /** Up to this many free candidates the answer is the best there is. */
-export const exactCount = 16;
+const exactCount = 16;
 
 /** More than a search among `exactCount` can take: it begins no picks twice. One among more ends here, with the best it has met. */
 const maxSteps = 2 ** exactCount;

@@ -26,7 +26,7 @@ export interface PickQuestion {
 /**
  * The set whose members are joined best: the highest sum of scores over its pairs. Of equal ones it is the set that leaves the
  * candidates outside joined best, by the same sum over their pairs; of those, the one of the lowest positions. Exact for up to
- * `exactCount` free candidates.
+ * sixteen candidates that are not required.
  * @returns positions, ascending
  */
 export function findBestSet(question: SetQuestion): readonly number[] {
