@@ -13,51 +13,42 @@ const maxSteps = 2 ** exactCount;
  * counted, not timed, so the same question always has the same answer.
  */
 export function searchPicks(question: PickQuestion): readonly number[] {
-  const { count, picks, scores, gains, degrees } = question;
+  const { count, picks, degrees } = question;
   if (picks <= 0) return [];
-  const bestReach = reachAfter(question);
-  const gainsAt = Array.from({ length: picks }, () => Float64Array.from(gains));
+  const { highestScore, lowestDegree } = boundsAfter(question);
+  const levels = Array.from({ length: picks }, () => firstLevel(question));
   const chosen: number[] = [];
   const best = new Best(count > exactCount ? growPicks(question) : null);
   let steps = 0;
 
-  const finish = (from: number, sum: Sum): void => {
-    const now = gainsAt[picks - 1] ?? gains;
-    for (let pick = from; pick < count; pick += 1) {
-      const inside = sum.inside + (now[pick] ?? 0);
-      const degree = sum.degree + (degrees[pick] ?? 0);
-      if (best.canBeBeatenBy(inside, degree)) best.take([...chosen, pick], inside, degree);
-    }
-  };
-
-  const extend = (from: number, sum: Sum): void => {
+  const extend = (from: number, inside: number, degree: number): void => {
+    const level = levels[chosen.length];
+    const next = levels[chosen.length + 1];
+    if (level === undefined) return;
     const left = picks - chosen.length;
-    if (left === 1) {
-      finish(from, sum);
-      return;
-    }
-    const now = gainsAt[picks - left] ?? gains;
-    const next = gainsAt[picks - left + 1] ?? gains;
+    const pairs = (left * (left - 1)) / 2;
     for (let pick = from; pick <= count - left; pick += 1) {
-      const reach = bestReach(pick, left, now);
-      if (!best.canBeBeatenBy(sum.inside + reach.inside, sum.degree + reach.degree)) return;
-      if (++steps > maxSteps) return;
-      for (let other = pick + 1; other < count; other += 1)
-        next[other] = (now[other] ?? 0) + (scores[pick * count + other] ?? 0);
+      const reach = left * (level.highest[pick] ?? 0) + pairs * (highestScore[pick] ?? 0);
+      if (!best.canBeBeatenBy(inside + reach, degree + left * (lowestDegree[pick] ?? 0))) return;
+      const pickedInside = inside + (level.gains[pick] ?? 0);
+      const pickedDegree = degree + (degrees[pick] ?? 0);
+      if (next === undefined) {
+        if (best.canBeBeatenBy(pickedInside, pickedDegree))
+          best.take([...chosen, pick], pickedInside, pickedDegree);
+        continue;
+      }
+      steps += 1;
+      if (steps > maxSteps) return;
+      fillLevel(next, level, pick, question);
       chosen.push(pick);
-      extend(pick + 1, {
-        inside: sum.inside + (now[pick] ?? 0),
-        degree: sum.degree + (degrees[pick] ?? 0),
-      });
+      extend(pick + 1, pickedInside, pickedDegree);
       chosen.pop();
     }
   };
 
-  extend(0, { inside: 0, degree: 0 });
+  extend(0, 0, 0);
   return best.picks;
 }
-
-type Sum = Pick<Picks, 'inside' | 'degree'>;
 
 /** The best picks so far. Those that a search was begun with give way to equal ones, which are met in order of position. */
 class Best {
@@ -84,23 +75,45 @@ class Best {
   }
 }
 
-/** What `left` more picks from a position on can add at the very best: the highest gain for each, the highest score for each pair. */
-function reachAfter({ count, scores, degrees }: PickQuestion) {
-  const score = new Float64Array(count);
-  const degree = new Float64Array(count);
+/** What each position adds to the picks made so far, and the most that it or one after it adds. */
+interface Level {
+  readonly gains: Float64Array;
+  readonly highest: Float64Array;
+}
+
+function firstLevel({ count, gains }: PickQuestion): Level {
+  const level: Level = { gains: Float64Array.from(gains), highest: new Float64Array(count) };
+  let highest = 0;
+  for (let position = count - 1; position >= 0; position -= 1) {
+    highest = Math.max(highest, gains[position] ?? 0);
+    level.highest[position] = highest;
+  }
+  return level;
+}
+
+/** The level after one more pick, for the positions behind it. */
+function fillLevel(next: Level, level: Level, pick: number, { count, scores }: PickQuestion): void {
+  let highest = 0;
+  for (let position = count - 1; position > pick; position -= 1) {
+    const gain = (level.gains[position] ?? 0) + (scores[pick * count + position] ?? 0);
+    if (gain > highest) highest = gain;
+    next.gains[position] = gain;
+    next.highest[position] = highest;
+  }
+}
+
+/** For each position the highest score of a pair, and the lowest degree, of it and those after it. */
+function boundsAfter({ count, scores, degrees }: PickQuestion) {
+  const highestScore = new Float64Array(count);
+  const lowestDegree = new Float64Array(count);
   let highest = 0;
   let lowest = Number.POSITIVE_INFINITY;
-  for (let pick = count - 1; pick >= 0; pick -= 1) {
-    for (let other = pick + 1; other < count; other += 1)
-      highest = Math.max(highest, scores[pick * count + other] ?? 0);
-    lowest = Math.min(lowest, degrees[pick] ?? 0);
-    score[pick] = highest;
-    degree[pick] = lowest;
+  for (let position = count - 1; position >= 0; position -= 1) {
+    for (let other = position + 1; other < count; other += 1)
+      highest = Math.max(highest, scores[position * count + other] ?? 0);
+    lowest = Math.min(lowest, degrees[position] ?? 0);
+    highestScore[position] = highest;
+    lowestDegree[position] = lowest;
   }
-  return (from: number, left: number, gains: Float64Array): Sum => {
-    let gain = 0;
-    for (let pick = from; pick < count; pick += 1) gain = Math.max(gain, gains[pick] ?? 0);
-    const pairs = (left * (left - 1)) / 2;
-    return { inside: left * gain + pairs * (score[from] ?? 0), degree: left * (degree[from] ?? 0) };
-  };
+  return { highestScore, lowestDegree };
 }

@@ -1,39 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { preparePreferred } from '../../src/allocation/preferred.ts';
-import { type LinkedGpu, scoreMatrix } from '../../src/allocation/topology.ts';
-import { pcieDistances } from '../../src/inventory/gpu.ts';
-import {
-  bridgedPairs,
-  dgx1Pascal,
-  dgx1Volta,
-  everyPair,
-  linkedNode,
-  rtx8000x4,
-  uuidOf,
-} from './linked-nodes.ts';
-import { choosePeerSet, type PairScore, peerScore, setsOf, sumOfPairs } from './peer-choice.ts';
-
-interface Request {
-  readonly available: readonly number[];
-  readonly required: readonly number[];
-  readonly size: number;
-}
-
-/** Asks for GPUs by index. */
-function choose(gpus: readonly LinkedGpu[], { available, required, size }: Request): readonly number[] {
-  const prefer = preparePreferred(
-    gpus.map(({ uuid }) => ({ id: uuid, gpuUuid: uuid })),
-    { links: scoreMatrix(gpus), policy: 'distributed' },
-  );
-  const answer = prefer({ availableIds: available.map(uuidOf), requiredIds: required.map(uuidOf), size });
-  return answer.map((uuid) => gpus.findIndex((gpu) => gpu.uuid === uuid)).toSorted((a, b) => a - b);
-}
-
-function scoreOf(gpus: readonly LinkedGpu[]): PairScore {
-  const links = scoreMatrix(gpus);
-  return (a, b) => links.between(uuidOf(a), uuidOf(b));
-}
+import type { LinkedGpu } from '../../src/allocation/topology.ts';
+import { choose, type GpuRequest } from './choose-gpus.ts';
+import { bridgedPairs, dgx1Pascal, dgx1Volta, everyPair, linkedNode, rtx8000x4 } from './linked-nodes.ts';
+import { choosePeerSet, peerScore, sumOfPairs } from './peer-choice.ts';
 
 /** One pod after the other, none of which ends. */
 function fill(gpus: readonly LinkedGpu[], size: number): readonly (readonly number[])[] {
@@ -165,7 +134,7 @@ describe('what the peer does not see', () => {
       return { pcie: a >> 1 === b >> 1 ? 'one-switch' : 'same-numa-node' };
     }),
   );
-  test.each<readonly [string, readonly LinkedGpu[], Request, readonly number[]]>([
+  test.each<readonly [string, readonly LinkedGpu[], GpuRequest, readonly number[]]>([
     ['one fabric', twoFabrics, { available: [1, 2, 8, 9, 10, 15], required: [], size: 3 }, [8, 9, 10]],
     [
       'the smaller fabric, when it is enough',
@@ -204,153 +173,57 @@ describe('what the peer does not see', () => {
   });
 });
 
-/** Nodes whose pairs differ; few values, so that many sets are equal. */
-function meshOf(count: number, switches: boolean): fc.Arbitrary<readonly LinkedGpu[]> {
-  const joint = fc.record({
-    nvlinks: fc.constantFrom(0, 0, 1, 2, 3),
-    nvswitchLinks: switches ? fc.constantFrom(0, 0, 2) : fc.constant(0),
-    pcie: fc.constantFrom(...pcieDistances),
-  });
-  const pairs = (count * (count - 1)) / 2;
-  return fc.array(joint, { minLength: pairs, maxLength: pairs }).map((joints) => {
-    const queue = joints.values();
+describe('of sets that are joined alike', () => {
+  /** Pairs by the number of their NVLinks. */
+  function wired(count: number, links: Readonly<Record<number, readonly (readonly [number, number])[]>>) {
     return linkedNode(
       count,
-      everyPair(count, () => queue.next().value ?? {}),
-    );
-  });
-}
-
-function caseOf(
-  maxCount: number,
-  switches: boolean,
-): fc.Arbitrary<{ gpus: readonly LinkedGpu[]; request: Request }> {
-  return fc.integer({ min: 1, max: maxCount }).chain((count) => {
-    const indexes = Array.from({ length: count }, (_, index) => index);
-    return fc
-      .record({
-        gpus: meshOf(count, switches),
-        available: fc.subarray(indexes, { minLength: 1 }),
-        requiredShare: fc.double({ min: 0, max: 1, noNaN: true }),
-        size: fc.integer({ min: 1, max: count }),
-      })
-      .map(({ gpus, available, requiredShare, size }) => {
-        const fitting = Math.min(size, available.length);
-        const required = available.slice(0, Math.floor(requiredShare ** 3 * (fitting + 1)));
-        return { gpus, request: { available, required: required.slice(0, fitting), size: fitting } };
-      });
-  });
-}
-
-/** By trying everything: the best sum inside, then the best sum outside, then the lowest indexes. */
-function chooseByTrying(
-  gpus: readonly LinkedGpu[],
-  { available, required, size }: Request,
-): readonly number[] {
-  const score = scoreOf(gpus);
-  const rated = setsOf(available, size)
-    .filter((set) => required.every((each) => set.includes(each)))
-    .map((set) => ({
-      set,
-      inside: sumOfPairs(set, score),
-      outside: sumOfPairs(
-        available.filter((each) => !set.includes(each)),
-        score,
+      Object.entries(links).flatMap(([nvlinks, pairs]) =>
+        pairs.map((between) => ({ between, nvlinks: Number(nvlinks) })),
       ),
-    }));
-  return rated.reduce((a, b) =>
-    b.inside > a.inside || (b.inside === a.inside && b.outside > a.outside) ? b : a,
-  ).set;
-}
-
-test('the set is the one that trying every set finds', () => {
-  fc.assert(
-    fc.property(caseOf(9, true), ({ gpus, request }) => {
-      expect(choose(gpus, request)).toEqual(chooseByTrying(gpus, request));
-    }),
-    { numRuns: 300 },
-  );
-});
-
-test('so it is among sixteen', () => {
-  const cases = fc.record({ gpus: meshOf(16, true), size: fc.constantFrom(1, 2, 3, 14, 15) });
-  fc.assert(
-    fc.property(cases, ({ gpus, size }) => {
-      const request = { available: [...gpus.keys()], required: [], size };
-      expect(choose(gpus, request)).toEqual(chooseByTrying(gpus, request));
-    }),
-    { numRuns: 10 },
-  );
-});
-
-test("no set is worse than the peer's by the peer's own score", () => {
-  fc.assert(
-    fc.property(caseOf(8, false), ({ gpus, request }) => {
-      const score = peerScore(gpus);
-      const theirs = choosePeerSet(score, request) ?? [];
-      expect(sumOfPairs(choose(gpus, request), score)).toBeGreaterThanOrEqual(sumOfPairs(theirs, score));
-    }),
-    { numRuns: 150 },
-  );
-});
-
-test('the order in which ids come makes no difference', () => {
-  const shuffled = caseOf(16, true).chain(({ gpus, request }) =>
-    fc.record({
-      gpus: fc.constant(gpus),
-      request: fc.constant(request),
-      available: fc.shuffledSubarray([...request.available], { minLength: request.available.length }),
-    }),
-  );
-  fc.assert(
-    fc.property(shuffled, ({ gpus, request, available }) => {
-      expect(choose(gpus, { ...request, available })).toEqual(choose(gpus, request));
-    }),
-    { numRuns: 50 },
-  );
-});
-
-describe('more GPUs than are compared exactly', () => {
-  test('small sets are the best there are', () => {
-    const cases = fc.record({ gpus: meshOf(20, true), size: fc.integer({ min: 1, max: 3 }) });
-    fc.assert(
-      fc.property(cases, ({ gpus, size }) => {
-        const available = [...gpus.keys()];
-        const score = scoreOf(gpus);
-        const best = Math.max(...setsOf(available, size).map((set) => sumOfPairs(set, score)));
-        expect(sumOfPairs(choose(gpus, { available, required: [], size }), score)).toBe(best);
-      }),
-      { numRuns: 20 },
     );
+  }
+
+  test('the one that leaves more links among the others, those to the required GPU not counted', () => {
+    const outward = [1, 2].flatMap((a) => [5, 6, 7].map((b) => [a, b] as const));
+    const gpus = wired(8, {
+      1: outward,
+      2: [
+        [0, 1],
+        [0, 2],
+      ],
+      4: [[3, 4]],
+    });
+    expect(choose(gpus, { available: eight, required: [0], size: 3 })).toEqual([0, 3, 4]);
   });
 
-  test('a big set is a board, wherever its GPUs stand', () => {
-    const boards = linkedNode(
-      64,
-      everyPair(64, (a, b) => (a % 4 === b % 4 ? { nvlinks: 1 } : { pcie: 'across-numa-nodes' })),
-    );
-    const available = [...boards.keys()].filter((gpu) => gpu !== 0);
-    expect(choose(boards, { available, required: [2], size: 16 })).toEqual(
-      available.filter((gpu) => gpu % 4 === 2),
-    );
-    expect(choose(boards, { available, required: [], size: 15 })).toEqual(
-      available.filter((gpu) => gpu % 4 === 0),
-    );
-  });
-
-  test('any size of any node has its answer', () => {
-    fc.assert(
-      fc.property(meshOf(24, true), fc.integer({ min: 1, max: 24 }), (gpus, size) => {
-        const answer = choose(gpus, { available: [...gpus.keys()], required: [5], size });
-        expect(new Set(answer).size).toBe(size);
-        expect(answer).toContain(5);
-      }),
-      { numRuns: 20 },
-    );
-  });
-
-  test('more than any node has are taken in their order', () => {
-    const many = linkedNode(300, [{ between: [298, 299], nvlinks: 4 }]);
-    expect(choose(many, { available: [299, 298, 7, 3], required: [], size: 2 })).toEqual([3, 7]);
+  test('the one of the lowest indexes, also on a node too big to try every set', () => {
+    const gpus = wired(20, {
+      1: [
+        [3, 12],
+        [3, 13],
+        [3, 14],
+        [4, 12],
+        [4, 13],
+        [4, 14],
+        [5, 12],
+        [5, 13],
+        [5, 14],
+      ],
+      2: [
+        [0, 1],
+        [0, 2],
+        [1, 2],
+        [3, 4],
+        [3, 5],
+        [4, 5],
+      ],
+      3: [
+        [0, 9],
+        [1, 10],
+        [2, 11],
+      ],
+    });
+    expect(choose(gpus, { available: [...gpus.keys()], required: [], size: 3 })).toEqual([0, 1, 2]);
   });
 });
