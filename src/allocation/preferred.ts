@@ -31,9 +31,9 @@ export type Prefer = (request: PreferredRequest) => readonly string[];
  * @param devices all listed devices in order of GPU index, the replicas of a device in order of their number
  */
 export function preparePreferred(devices: readonly PreferableDevice[], rules: PreferenceRules): Prefer {
-  const listed = [...new Map(devices.map((device) => [device.id, device])).values()];
+  const positions = new Map<string, number>();
+  const listed = devices.filter(({ id }) => !positions.has(id) && positions.set(id, positions.size));
   const ids = listed.map(({ id }) => id);
-  const positions = new Map(ids.map((id, position) => [id, position]));
   const choose = prepareChoice(listed, rules);
   return (request) => {
     const known = readRequest(request, positions);
