@@ -1,5 +1,5 @@
-import type { PickQuestion } from './preferred-set.ts';
-import { growPicks, type Picks } from './preferred-start.ts';
+import type { PickQuestion, Picks } from './preferred-picks.ts';
+import { growPicks } from './preferred-start.ts';
 
 /** Up to this many free candidates the answer is the best there is. */
 const exactCount = 16;

@@ -11,18 +11,6 @@ export interface SetQuestion {
   readonly size: number;
 }
 
-/** What is left to choose once the required positions are in: `picks` of the free ones, 0 ≤ picks ≤ count. */
-export interface PickQuestion {
-  readonly count: number;
-  readonly picks: number;
-  /** Row by row, `count` × `count`. */
-  readonly scores: Int32Array;
-  /** Sum of each one's scores with the required positions. */
-  readonly gains: Float64Array;
-  /** Sum of each one's scores with all candidates: what is lost to those that stay outside, and more the better it is joined. */
-  readonly degrees: Float64Array;
-}
-
 /**
  * The set whose members are joined best: the highest sum of scores over its pairs. Of equal ones it is the set that leaves the
  * candidates outside joined best, by the same sum over their pairs; of those, the one of the lowest positions. Exact for up to

@@ -1,13 +1,4 @@
-import type { PickQuestion } from './preferred-set.ts';
-
-/** Some picks, ascending, and how good they are. */
-export interface Picks {
-  readonly picks: readonly number[];
-  /** Sum of the gains and of the scores between the picks. */
-  readonly inside: number;
-  /** Sum of the degrees. */
-  readonly degree: number;
-}
+import type { PickQuestion, Picks } from './preferred-picks.ts';
 
 /** How many sets are grown: each from another first member. */
 const maxSeeds = 64;
