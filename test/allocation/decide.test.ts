@@ -1,14 +1,15 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decide, type Offer, type RefusalReason } from '../../src/allocation/decide.ts';
-import { planResources } from '../../src/resources/plan.ts';
-import { gpu, snapshotOf } from '../support/snapshots.ts';
+import { devicesOf } from '../support/plans.ts';
+import { gpu } from '../support/snapshots.ts';
 
 const node = [gpu(0), gpu(1), gpu(2, { error: 'it has fallen off the bus' }), gpu(3, { minor: null })];
 const offer: Offer = {
   resource: 'nvidia.com/gpu',
-  devices: planResources(snapshotOf(node))[0]?.devices ?? [],
+  devices: devicesOf(node),
   needsDeviceNode: true,
+  oneShareOnly: false,
 };
 const id = (index: number): string => gpu(index).uuid;
 
@@ -42,8 +43,7 @@ describe('decide', () => {
   });
 
   it('grants exactly the asked devices, by index, however the request is shuffled', () => {
-    const devices =
-      planResources(snapshotOf([0, 1, 2, 3, 4, 5, 6, 7].map((index) => gpu(index))))[0]?.devices ?? [];
+    const devices = devicesOf([0, 1, 2, 3, 4, 5, 6, 7].map((index) => gpu(index)));
     const indexes = fc.uniqueArray(fc.nat(7), { minLength: 1 });
     fc.assert(
       fc.property(indexes, (chosen) => {

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildResponse, type ResponseSettings } from '../../src/allocation/response.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
-import { planResources, type PlannedDevice } from '../../src/resources/plan.ts';
-import { gpu, snapshotOf } from '../support/snapshots.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
+import { devicesOf } from '../support/plans.ts';
+import { gpu } from '../support/snapshots.ts';
 
 const settings: ResponseSettings = {
   deviceListStrategies: ['envvar'],
@@ -25,6 +26,7 @@ const nodes: DeviceNodes = {
     hostPath: `/run/nvidia/driver/dev/nvidia${minor}`,
     containerPath: `/dev/nvidia${minor}`,
   }),
+  capabilityNode: (path) => ({ hostPath: `/run/nvidia/driver${path}`, containerPath: path }),
 };
 
 const channel = '/dev/nvidia-caps-imex-channels/channel0';
@@ -36,7 +38,7 @@ const withChannel: DeviceNodes = {
 /** Devices of these GPU indexes; a GPU's minor number is not its index. */
 function devices(...indexes: number[]): readonly PlannedDevice[] {
   const gpus = indexes.map((index) => gpu(index, { minor: 7 - index }));
-  return planResources(snapshotOf(gpus))[0]?.devices ?? [];
+  return devicesOf(gpus);
 }
 
 const [first, third] = [gpu(1).uuid, gpu(3).uuid];

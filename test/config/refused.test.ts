@@ -8,10 +8,6 @@ describe('refused on the command line', () => {
       "flag --mig-strategy: flags.migStrategy: 'foo' is not allowed; allowed: none, single, mixed",
     ],
     [
-      { flags: { 'mig-strategy': 'mixed' } },
-      "flag --mig-strategy: flags.migStrategy: 'mixed' is not in this version yet; allowed now: none",
-    ],
-    [
       { env: { PASS_DEVICE_SPECS: 'yes' } },
       "env PASS_DEVICE_SPECS: flags.plugin.passDeviceSpecs: 'yes' is not allowed; allowed: true, false",
     ],
