@@ -1,6 +1,6 @@
 import type { Gpu } from '../inventory/gpu.ts';
 import { hardwareIndex, type PlannedDevice } from './planned-device.ts';
-import { matchesWildcard } from './wildcard.ts';
+import { matchesWildcard } from '../lib/wildcard.ts';
 
 /** A GPU, or a MIG instance of it, as a reference may name it. */
 export interface Referable extends Pick<PlannedDevice, 'gpu' | 'mig'> {

@@ -10,7 +10,7 @@ export interface Share {
 }
 
 /** Upper bound for the bytes of a device in the kubelet's list, beside those of its id: health, NUMA node, tags and lengths. */
-const bytesBesideId = 26;
+const bytesBesideId = 24;
 
 /** Upper bound for the bytes that a list takes on the wire. */
 export function listBytes(shares: readonly Share[], cap: number = maxDevices): number {

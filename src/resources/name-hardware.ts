@@ -2,7 +2,7 @@ import { nameHardware, type Hardware } from './hardware.ts';
 import type { Degradation, Remarks } from './remark.ts';
 import { gpuResource, profileResource, type ResourceName } from './resource-name.ts';
 import type { NamePattern, ResourceSettings } from './resource-settings.ts';
-import { matchesWildcard } from './wildcard.ts';
+import { matchesWildcard } from '../lib/wildcard.ts';
 
 /** Hardware by the resource that it is offered as, before sharing gives it another name. */
 export type NamedHardware = ReadonlyMap<ResourceName, readonly Hardware[]>;
