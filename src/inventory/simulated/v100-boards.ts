@@ -18,7 +18,7 @@ export function dgx1Gpus(buses: readonly string[], firstNumaNode: number): Input
  */
 export function dgx1Links(first: number): InputLink[] {
   const pairs = cubeMesh.flatMap((row, from) =>
-    [...row].map((wires, offset) => ({ from, to: from + 1 + offset, nvlinks: Number(wires) })),
+    row.split('').map((wires, offset) => ({ from, to: from + 1 + offset, nvlinks: Number(wires) })),
   );
   return pairs.flatMap(({ from, to, nvlinks }): InputLink[] => {
     const sameSocket = from < 4 === to < 4;
@@ -40,10 +40,7 @@ export function dgx2Gpus(): InputGpu[] {
   }));
 }
 
-const dgx2Buses = [
-  ...['34', '36', '39', '3b', '57', '59', '5c', '5e'],
-  ...['b7', 'b9', 'bc', 'be', 'e0', 'e2', 'e5', 'e7'],
-] as const;
+const dgx2Buses = '34 36 39 3b 57 59 5c 5e b7 b9 bc be e0 e2 e5 e7'.split(' ');
 
 /** The PCIe side of a DGX-2: a switch for every two GPUs, and one above every two of these. */
 export function dgx2Links(): InputLink[] {
