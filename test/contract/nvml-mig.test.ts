@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Gpu } from '../../src/inventory/gpu.ts';
 import { mustSkip } from '../support/nvml-header.ts';
@@ -19,6 +20,9 @@ const mixed = [
   'mig 0 10 0 1g.10gb+me 9984',
   'gpu 1 mig on',
 ];
+
+/** Asks for changes more often than the product does. */
+const often = { migPollMs: 200 };
 
 describe.skipIf(skip)('MIG devices', () => {
   test('of mixed shapes are those that a C program reads, in order', () =>
@@ -67,6 +71,43 @@ describe.skipIf(skip)('MIG devices', () => {
       expect(kept(after)).toEqual(kept(before));
       await node.scenario('gpus 3');
       expect(await readFirst(node)).toMatchObject({ mig: { current: false }, migInstances: [], error: null });
+    }));
+
+  test.each([
+    { what: 'another shape', scenario: [...mixed.slice(0, -2), 'gpu 1 mig on'], gpu: 0 },
+    { what: 'devices on a GPU that had none', scenario: [...mixed, 'mig 1 7 0 1g.10gb 9984'], gpu: 1 },
+    { what: 'MIG mode switched off', scenario: [...mixed, 'gpu 1 mig off'], gpu: 1 },
+    { what: 'MIG mode switched on', scenario: [...mixed, 'gpu 2 mig on'], gpu: 2 },
+    { what: 'a switch that waits for a reset', scenario: [...mixed, 'gpu 2 mig-pending on'], gpu: 2 },
+  ])('$what: told unasked, once', ({ scenario, gpu }) =>
+    within(
+      mixed.join('\n'),
+      async (node) => {
+        await node.driver.snapshot();
+        const event = node.nextEvent();
+        await node.scenario(scenario.join('\n'));
+        expect(await event).toEqual({
+          kind: 'inventory-changed',
+          reason: `the MIG mode or the MIG devices of GPU ${gpu} changed`,
+        });
+        await node.driver.snapshot();
+        expect(await Promise.race([node.nextEvent(), delay(700)])).toBe(undefined);
+      },
+      often,
+    ),
+  );
+
+  test('a GPU that hangs when it is asked for its MIG devices costs the helper, and is left alone then', () =>
+    within(mixed.join('\n'), async (node) => {
+      await node.driver.snapshot();
+      const event = node.nextEvent();
+      await node.scenario([...mixed, 'fault nvmlDeviceGetMigMode 1 hang'].join('\n'));
+      expect(await event).toMatchObject({ kind: 'driver-restarted', reason: /while reading GPU 1/ });
+      const { gpus, unreadable } = await node.driver.snapshot();
+      expect(gpus.map(({ index }) => index)).toEqual([0, 2]);
+      expect(unreadable).toEqual([
+        { index: 1, pciBusId: null, error: expect.stringContaining('within 3 s') },
+      ]);
     }));
 
   test.each([

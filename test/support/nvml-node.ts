@@ -24,7 +24,7 @@ export interface NvmlNode {
   listKernelGpu(address: string): Promise<void>;
   nextEvent(): Promise<DriverEvent>;
   /** What a C program reads of the MIG devices: the words of its lines. */
-  askOracleOfMig(): Promise<string[][]>;
+  readonly askOracleOfMig: () => Promise<string[][]>;
   /** Process id of the newest helper. */
   helper(): number;
   killHelper(signal: NodeJS.Signals): void;

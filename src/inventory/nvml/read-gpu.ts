@@ -59,7 +59,8 @@ const blank: Gpu = {
   error: null,
 };
 
-function readHandle(nvml: NvmlLibrary, index: number): Handle {
+/** A fresh handle of the GPU. @throws Error */
+export function readHandle(nvml: NvmlLibrary, index: number): Handle {
   const handle: Out<Handle> = [null];
   nvml.ask('deviceGetHandleByIndex', index, handle);
   // A null handle would be dereferenced by the library: better no GPU than a crash.
