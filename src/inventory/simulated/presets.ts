@@ -1,6 +1,18 @@
 import type { PresetName, ScenarioInput } from './scenario-schema.ts';
 import { dgx1Gpus, dgx1Links, dgx2Gpus, dgx2Links } from './v100-boards.ts';
 
+/** The GPUs of a DGX H100. */
+const dgxH100 = place('h100-80gb-hbm3', [
+  ['1b', 0],
+  ['43', 0],
+  ['52', 0],
+  ['61', 0],
+  ['9d', 1],
+  ['c3', 1],
+  ['d1', 1],
+  ['df', 1],
+]);
+
 /** The scenarios that ship with the program, written like a file's. Bus ids and NUMA nodes are those of the machines named. */
 export const presets = {
   /** DGX A100: eight GPUs joined by NVSwitches, two behind each pair of PCIe switches, four NUMA nodes with GPUs. */
@@ -27,16 +39,7 @@ export const presets = {
   'h100x8-nvlink': {
     driverVersion: '590.48.01',
     cudaVersion: '13.1',
-    gpus: place('h100-80gb-hbm3', [
-      ['1b', 0],
-      ['43', 0],
-      ['52', 0],
-      ['61', 0],
-      ['9d', 1],
-      ['c3', 1],
-      ['d1', 1],
-      ['df', 1],
-    ]),
+    gpus: dgxH100,
     nvswitchLinks: 18,
   },
   /** Half a DGX-1: four GPUs, wired to each other by one or two NVLinks. */
@@ -108,6 +111,13 @@ export const presets = {
       },
     ],
     nvswitchLinks: 12,
+  },
+  /** DGX H100 in MIG mode, every GPU cut into seven equal instances. */
+  'h100x8-mig': {
+    driverVersion: '590.48.01',
+    cudaVersion: '13.1',
+    gpus: dgxH100.map((gpu) => ({ ...gpu, mig: Array.from({ length: 7 }, () => '1g.10gb') })),
+    nvswitchLinks: 18,
   },
   /** Four products in one workstation. */
   'mixed-models': {

@@ -37,6 +37,7 @@ describe('presets', () => {
     ['v100x16-nvswitch', 16, 32768, 6],
     ['t4x1', 1, 15360, null],
     ['a100x2-mig-mixed', 2, 40960, 12],
+    ['h100x8-mig', 8, 81559, 18],
     ['mixed-models', 4, 81920, 0],
     ['none', 0, null, null],
   ] as const)('%s', (preset, count, memoryTotalMiB, nvswitchLinks) => {
@@ -182,8 +183,8 @@ overrides:
   test.each([
     ['gpus: [{model: t4, mig: off}]', 'gpus[0].mig: "off": the Tesla T4 cannot do MIG; leave the key out'],
     [
-      'gpus: [{model: a100-sxm4-40gb, mig: [1g.10gb, 1g.11gb]}]',
-      'gpus[0].mig: ["1g.10gb","1g.11gb"]: 1g.11gb is no profile of the NVIDIA A100-SXM4-40GB; allowed: 1g.5gb, 1g.5gb+me, 1g.10gb, 2g.10gb, 3g.20gb, 4g.20gb, 7g.40gb',
+      'gpus: [{model: a100-sxm4-40gb, mig: [1g.10gb, 1g.5g]}]',
+      'gpus[0].mig[1]: "1g.5g" is not allowed; allowed: a profile, for example 1g.5gb, 1c.2g.10gb or 1g.5gb+me; a name',
     ],
     [
       'gpus: [{model: a100-sxm4-40gb, mig: [3g.20gb, 3g.20gb, 1g.5gb]}]',
@@ -210,7 +211,7 @@ overrides:
     ],
     [
       'preset: a100x9',
-      'preset: "a100x9" is not allowed; allowed: a100x8, h100x8-nvlink, v100x4, v100x8-cube-mesh, v100x16-cube-mesh, v100x16-nvswitch, t4x1, a100x2-mig-mixed, mixed-models, none',
+      'preset: "a100x9" is not allowed; allowed: a100x8, h100x8-nvlink, v100x4, v100x8-cube-mesh, v100x16-cube-mesh, v100x16-nvswitch, t4x1, a100x2-mig-mixed, h100x8-mig, mixed-models, none',
     ],
     ['gpus: [{}]', 'gpus[0].model: is missing; allowed: a10, '],
     ['preset: none\nuuid: 3', 'uuid: 3: unknown key; allowed: name, preset, '],
