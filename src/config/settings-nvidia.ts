@@ -28,9 +28,8 @@ export const nvidiaSettings = {
     env: ['MIG_STRATEGY'],
     kind: oneOf(['none', 'single', 'mixed']),
     default: 'none',
-    built: ['none'],
     description:
-      'How MIG instances are offered: not at all, as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
+      'How MIG instances are offered: not at all (a GPU in MIG mode is offered whole), as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
   }),
   'flags.failOnInitError': setting({
     group,

@@ -7,7 +7,7 @@ import { servePodResources } from '../kubelet/serve-at.ts';
 import { settle } from '../support/manual-clock.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
-import { nodeFacts, planned, testOffer } from './test-offer.ts';
+import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
 
 function held(...deviceIds: string[]): ContainerDevices {
   return { namespace: 'default', pod: 'p', container: 'main', resourceName: 'nvidia.com/gpu', deviceIds };
@@ -25,12 +25,19 @@ async function leave() {
   });
   const node = testOffer();
   const { offer, clock } = node;
-  offer.update([planned(0), planned(1)], nodeFacts);
-  offer.update([planned(0)], nodeFacts);
+  offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
+  offer.update(asPlan([planned(0)]), nodeFacts);
   const stop = new AbortController();
   const { log, lines } = recordingLog();
-  const deps = { kubeletFolder: folder, podResourcesSocket: socket, clock, log };
-  const running = letLeaversGo(offer, deps, stop.signal);
+  const departures: string[] = [];
+  const deps = {
+    kubeletFolder: folder,
+    podResourcesSocket: socket,
+    clock,
+    log,
+    onLeft: () => void departures.push('left'),
+  };
+  const running = letLeaversGo(() => [offer], deps, stop.signal);
   onTestFinished(async () => {
     stop.abort();
     await running;
@@ -78,7 +85,7 @@ describe('a device that has left the node', () => {
     expect(node.asked()).toBe(1);
     expect(node.listed()).toEqual(['GPU-0']);
     expect(node.lines).toMatchObject([
-      { msg: 'devices that left the node are off the list', devices: ['GPU-1'] },
+      { msg: 'devices that are no longer offered are off the list', devices: ['GPU-1'] },
     ]);
   });
 
@@ -129,7 +136,7 @@ describe('a device that has left the node', () => {
     await writeFile(join(node.folder, 'kubelet_internal_checkpoint'), 'x');
     await node.pass(13);
     expect(node.lines).toMatchObject([{ level: 'warn' }]);
-    expect(node.lines[0]?.msg).toContain('devices that left the node stay listed');
+    expect(node.lines[0]?.msg).toContain('devices that are no longer offered stay listed');
     expect(node.lines[0]?.msg).toContain('kubelet_internal_checkpoint');
   });
 });
@@ -137,7 +144,7 @@ describe('a device that has left the node', () => {
 describe('the pod resources', () => {
   it('are not listed while nothing leaves', async () => {
     const node = await leave();
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.pass(60);
     expect(node.asked()).toBe(0);
   });

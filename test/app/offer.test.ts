@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../src/kubelet/handlers.ts';
-import { nodeFacts, planned, testOffer } from './test-offer.ts';
+import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
 
 const gpus = [planned(0), planned(1), planned(2)];
 
@@ -26,7 +26,7 @@ describe('the list of an offer', () => {
   it('has the planned devices in order of index, with health and NUMA node', () => {
     const node = testOffer();
     node.offer.update(
-      [planned(2, { numaNode: 1 }), planned(0), planned(1, { fault: 'GPU is lost' })],
+      asPlan([planned(2, { numaNode: 1 }), planned(0), planned(1, { fault: 'GPU is lost' })]),
       nodeFacts,
     );
     expect(node.offer.list.value).toEqual([
@@ -39,14 +39,14 @@ describe('the list of an offer', () => {
 
   it('is published when it changes, and only then', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     const lists = countLists(node);
     for (const plan of [gpus, gpus.toReversed(), gpus]) {
-      node.offer.update(plan, nodeFacts);
+      node.offer.update(asPlan(plan), nodeFacts);
       await node.clock.advance(1000);
     }
     expect(lists.count()).toBe(0);
-    node.offer.update([planned(0, { fault: 'GPU is lost' }), planned(1), planned(2)], nodeFacts);
+    node.offer.update(asPlan([planned(0, { fault: 'GPU is lost' }), planned(1), planned(2)]), nodeFacts);
     await node.clock.advance(0);
     expect(lists.count()).toBe(1);
     expect(node.lines.filter(({ msg }) => msg === 'device list changed')).toHaveLength(2);
@@ -54,7 +54,7 @@ describe('the list of an offer', () => {
 
   it('is published unchanged when it is to be sent again', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     await node.clock.advance(0);
     const lists = countLists(node);
     await node.clock.advance(0);
@@ -67,7 +67,7 @@ describe('the list of an offer', () => {
     const node = testOffer();
     const sick = [planned(0, { fault: 'GPU is lost' }), planned(1)];
     for (const plan of [[planned(0), planned(1)], sick, sick, sick, [planned(0), planned(1)]])
-      node.offer.update(plan, nodeFacts);
+      node.offer.update(asPlan(plan), nodeFacts);
     const told = node.lines.filter(({ msg }) => msg.startsWith('GPU is'));
     expect(told).toMatchObject([
       { level: 'warn', msg: 'GPU is unhealthy', gpu: 'GPU-0', index: 0, reason: 'GPU is lost' },
@@ -79,10 +79,10 @@ describe('the list of an offer', () => {
 describe('a device that is no longer planned', () => {
   it('stays, Unhealthy, until it is let go, however often the plan is made anew', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     await node.clock.advance(500);
     for (let turn = 0; turn < 60; turn += 1) {
-      node.offer.update([planned(0), planned(2)], nodeFacts);
+      node.offer.update(asPlan([planned(0), planned(2)]), nodeFacts);
       await node.clock.advance(1000);
     }
     expect(listOf(node)).toEqual(['GPU-0 Healthy', 'GPU-1 Unhealthy', 'GPU-2 Healthy']);
@@ -91,8 +91,8 @@ describe('a device that is no longer planned', () => {
 
   it('is let go after 10 s, when nobody holds it', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
     await node.clock.advance(9999);
     node.offer.letGo(new Set());
     expect(listOf(node)).toHaveLength(3);
@@ -106,12 +106,12 @@ describe('a device that is no longer planned', () => {
 
   it('is healthy at once when it comes back, and waits anew when it goes again', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.clock.advance(9000);
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     expect(listOf(node)).toContain('GPU-2 Healthy');
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.clock.advance(9000);
     node.offer.letGo(new Set());
     expect(listOf(node)).toContain('GPU-2 Unhealthy');
@@ -119,8 +119,8 @@ describe('a device that is no longer planned', () => {
 
   it('is refused, with the reason', () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
     expect(() => node.offer.allocate(['GPU-1'])).toThrow('the GPU is no longer on this node');
   });
 });
@@ -128,7 +128,7 @@ describe('a device that is no longer planned', () => {
 describe('Allocate', () => {
   it('answers in order of index, and counts', () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     const answer = node.offer.allocate(['GPU-2', 'GPU-0']);
     expect(answer.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: 'GPU-0,GPU-2' });
     expect(node.reports.slice(1)).toEqual(['nvidia.com/gpu allocation']);
@@ -143,7 +143,7 @@ describe('Allocate', () => {
     ['an Unhealthy one', ['GPU-0', 'GPU-1'], 'not-available', 'unhealthy-device'],
   ])('refuses %s, and counts and says so', ([, ids, kind, reason]) => {
     const node = testOffer();
-    node.offer.update([planned(0), planned(1, { fault: 'GPU is lost' }), planned(2)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1, { fault: 'GPU is lost' }), planned(2)]), nodeFacts);
     const refused = (): unknown => node.offer.allocate(ids);
     expect(refused).toThrow(Refusal);
     expect(refused).toThrow(expect.objectContaining({ kind }) as Error);
@@ -154,7 +154,7 @@ describe('Allocate', () => {
   it('with device specs refuses a GPU without a known minor number', () => {
     const node = testOffer({ passDeviceSpecs: true });
     const gpu = { ...planned(0).gpu, minor: null };
-    node.offer.update([planned(0, { gpu }), planned(1)], node.facts);
+    node.offer.update(asPlan([planned(0, { gpu }), planned(1)]), node.facts);
     expect(() => node.offer.allocate(['GPU-0'])).toThrow('/dev/nvidia<N>');
     expect(node.offer.allocate(['GPU-1']).devices).toHaveLength(1);
   });
@@ -169,7 +169,7 @@ describe('the time of the newest call', () => {
     ],
   ])('is that of %s', async ([, call]) => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     expect(node.offer.lastCallMs).toBe(Number.NEGATIVE_INFINITY);
     await node.clock.advance(1234);
     call(node);

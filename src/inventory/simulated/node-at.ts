@@ -1,6 +1,6 @@
 import type { Scenario } from './assemble-scenario.ts';
 import type { ScenarioEvent } from './scenario-schema.ts';
-import { applyFigures, type SimulatedGpu } from './simulated-gpu.ts';
+import { applyFigures, applyMigChange, type SimulatedGpu } from './simulated-gpu.ts';
 
 /** The scenario's node at a moment. */
 export interface NodeState {
@@ -49,6 +49,7 @@ function applyEvent(node: NodeState, event: ScenarioEvent): NodeState {
     case 'remove':
     case 'add':
     case 'change':
+    case 'mig':
       return {
         ...node,
         gpus: node.gpus.map((gpu, position) => (position === event.gpu ? changeGpu(gpu, event) : gpu)),
@@ -56,7 +57,8 @@ function applyEvent(node: NodeState, event: ScenarioEvent): NodeState {
   }
 }
 
-function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: number }>): SimulatedGpu {
+/** The GPU after an event that befalls it. */
+export function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: number }>): SimulatedGpu {
   switch (event.do) {
     case 'lose':
       return { ...gpu, state: 'lost', reason: event.reason ?? null };
@@ -69,5 +71,7 @@ function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: numbe
       return { ...gpu, state: 'absent', reason: null };
     case 'change':
       return applyFigures(gpu, event);
+    case 'mig':
+      return applyMigChange(gpu, event).gpu;
   }
 }
