@@ -9,6 +9,8 @@ export interface AllocationRecord {
   /** Format of this record. */
   readonly version: 1;
   readonly gpus: readonly { readonly uuid: string; readonly mib: number | null }[];
+  /** For GPU memory: how many units were given, and what a unit was then. */
+  readonly units?: { readonly count: number; readonly mib: number };
 }
 
 /** The record as the annotation's value: one line of JSON. */
