@@ -1,6 +1,7 @@
 import { memoryId, memoryIdNumber } from '../resources/memory-units.ts';
 import type { Entry } from './holdings/entry.ts';
 import { useOfGpus, type GpuUse } from './holdings/gpu-use.ts';
+import type { Holdings } from './holdings/holdings.ts';
 import { gpusOf, isMemory } from './holdings/node-gpus.ts';
 import { promisedNow, type MemoryOffer } from './memory-view.ts';
 
@@ -37,7 +38,8 @@ export interface OtherDevice {
 export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDevice[] {
   const { plan, holdings, node, faults } = offer;
   const held = holderOfIds(holdings.entries.filter((entry) => isMemory(entry, node)));
-  for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
+  if (areBooksUnknown(holdings))
+    for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
   const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
   const shown: ShownDevice[] = [];
   let promised = promisedNow(offer, nowMs);
@@ -67,7 +69,7 @@ export function showOthers(
   const { plan, holdings, node, faults } = offer;
   const uses = useOfGpus(holdings.entries, node);
   const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
-  const booksUnknown = !holdings.started || holdings.books === 'unreadable';
+  const booksUnknown = areBooksUnknown(holdings);
   const withhold = ({ id, gpu: { uuid } }: OtherDevice): WithheldReason | null => {
     if (faults.has(uuid)) return 'fault';
     const use = uses.get(uuid);
@@ -77,6 +79,11 @@ export function showOthers(
     return holdings.listedIds.get(resource)?.has(id) === true ? null : 'books-unknown';
   };
   return devices.map((device) => ({ id: device.id, withheld: withhold(device) }));
+}
+
+/** Then a List still tells which ids are held, though not on which GPU. */
+function areBooksUnknown({ started, books }: Holdings): boolean {
+  return !started || books === 'unreadable';
 }
 
 function isHeldNow(id: string, resource: string, use: GpuUse | undefined): boolean {
