@@ -16,11 +16,11 @@ export function explainOverCap(units: number, offer: Planned): string {
   const unit = `one unit is ${plan.unitMiB} MiB`;
   if (units <= largest)
     return `${asked}, but one container may have at most ${cap} here (memory.maxPerContainer; ${unit}). Ask for fewer, or for ${gpuResource}: 1 to have a GPU alone.`;
-  // One GPU that is asked for whole has what the largest has in units.
-  const gpus = Math.ceil(units / largest);
+  // A GPU that is asked for whole comes with what is reserved otherwise.
+  const gpus = Math.ceil((units * plan.unitMiB) / Math.max(...plan.gpus.map(({ totalMiB }) => totalMiB)));
   return (
     `${asked}, but all units of a container lie on one GPU, and the largest GPU of this node has ${largest} ` +
-    `(${unit}; at most ${cap} for one container). Ask for at most ${cap}, or for ${gpuResource}: ${gpus} to have whole GPUs.`
+    `(${unit}; at most ${cap} for one container). Ask for at most ${cap}, or for ${gpuResource}: ${gpus} to have GPUs alone.`
   );
 }
 

@@ -255,12 +255,18 @@ class ModelNode {
   /** A request that the newest list promises is granted, unless something is booked that has ended: its place may be missing. */
   #mayBeRefused(resource: string, units: number): boolean {
     const { holdings, config } = this.agent;
-    if (config.fit !== 'guaranteed' || this.#isDeaf || units > (config.maxPerContainer ?? 8)) return true;
+    if (config.fit !== 'guaranteed' || this.#isDeaf || units > this.#mostForOne()) return true;
     const active = new Set(this.kubelet.pods.flatMap(({ uid, active }) => (active ? [uid] : [])));
     const isStale = holdings.entries.some(
       ({ owner, afterlife }) => afterlife !== null || !active.has(owner?.podUid ?? ''),
     );
     return isStale || resource === gpuResource;
+  }
+
+  /** The cap on one container, and the units of the largest GPU. */
+  #mostForOne(): number {
+    const { unitMiB, reservedPerGpuMiB, maxPerContainer } = this.agent.config;
+    return Math.min(maxPerContainer ?? 8, Math.floor((8 * 1024 + 100 - reservedPerGpuMiB) / unitMiB));
   }
 
   /** On no GPU more than there is, and never whole and in parts. Init containers end before the others of their pod begin. */
