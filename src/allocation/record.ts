@@ -12,6 +12,8 @@ export interface AllocationRecord {
   readonly version: 1;
   /** In order of index, each once. */
   readonly gpus: readonly RecordedGpu[];
+  /** For GPU memory: how many units were given, and what a unit was then. */
+  readonly units?: { readonly count: number; readonly mib: number };
 }
 
 /** A GPU, or a part of one. */

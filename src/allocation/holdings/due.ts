@@ -1,0 +1,65 @@
+import { isPending, type Entry } from './entry.ts';
+import { pendingMs, youngMs } from './free-entries.ts';
+import type { Holdings } from './holdings.ts';
+import { quietMs } from './orphans.ts';
+
+/** Time between two Lists while anything is held; the kubelet allows 100 calls a second to all its clients together. */
+export const listEveryMs = 1000;
+/** Time between two rounds for what no List ever shows. */
+export const roundEveryMs = 30_000;
+/** Time between two rounds while a new kubelet's records settle, or cannot be read. */
+export const unsettledEveryMs = 5000;
+/** After an answer the kubelet needs a moment to write it down. */
+export const answeredQuietMs = 100;
+
+/** Allocate and GetPreferredAllocation calls of all our resources together. */
+export interface Calls {
+  readonly open: number;
+  readonly lastAnsweredMs: number;
+}
+
+/**
+ * True when the kubelet may be asked for a List: during an open call it makes the kubelet forget the ids in flight when a pod has died
+ * meanwhile.
+ */
+export function mayList(calls: Calls, nowMs: number): boolean {
+  return calls.open === 0 && nowMs - calls.lastAnsweredMs >= answeredQuietMs;
+}
+
+/** True when a List is due. */
+export function wantsList(holdings: Holdings, nowMs: number): boolean {
+  const isNeeded = holdings.entries.length > 0 || !holdings.started;
+  return isNeeded && nowMs - holdings.lastListMs >= listEveryMs;
+}
+
+/** True when a round is due: a List, a list sent anew, and the checkpoint written after it. */
+export function wantsRound(holdings: Holdings, nowMs: number): boolean {
+  const { entries, started, books, unsettled, lastRoundMs } = holdings;
+  const elapsedMs = nowMs - lastRoundMs;
+  if (!started) return elapsedMs >= listEveryMs;
+  if (books === 'unreadable') return elapsedMs >= unsettledEveryMs;
+  if (entries.length === 0) return false;
+  if (unsettled !== null) return elapsedMs >= unsettledEveryMs;
+  return entries.some((entry) => entry.afterlife === null && isDue(entry, lastRoundMs, nowMs));
+}
+
+/** True when used memory should be read from the driver, to see whether orphans have ended. */
+export function wantsUsedMemory(holdings: Holdings, lastReadMs: number, nowMs: number): boolean {
+  const hasOrphans = holdings.entries.some(({ afterlife }) => afterlife?.kind === 'orphan');
+  return hasOrphans && nowMs - lastReadMs >= quietMs;
+}
+
+function isDue(entry: Entry, lastRoundMs: number, nowMs: number): boolean {
+  // A moment that has come, and that no round has begun after.
+  const hasPassed = (momentMs: number): boolean => nowMs >= momentMs && lastRoundMs < momentMs;
+  if (entry.vanishedMs !== null) {
+    if (hasPassed(entry.vanishedMs) || hasPassed(entry.sinceMs + youngMs)) return true;
+    // What the kubelet keeps booked although it does not list it: a pod that is just ending, or one that has failed.
+    const waitedMs = nowMs - entry.vanishedMs;
+    return nowMs - lastRoundMs >= Math.min(Math.max(listEveryMs, waitedMs / 2), roundEveryMs);
+  }
+  if (entry.shown !== null) return false;
+  if (isPending(entry) && (hasPassed(entry.sinceMs + youngMs) || hasPassed(entry.sinceMs + pendingMs)))
+    return true;
+  return nowMs - lastRoundMs >= roundEveryMs;
+}

@@ -1,0 +1,146 @@
+import { newEntry } from './entry.ts';
+import type { HoldingsEvent, ListedDevices, Reading } from './events.ts';
+import { countMissed, endReleases, freeEntries } from './free-entries.ts';
+import type { Holdings } from './holdings.ts';
+import type { NodeGpus } from './node-gpus.ts';
+import { freeOrphans, markOrphans, takeUsedMemory } from './orphans.ts';
+import { settle } from './settle.ts';
+import { takeCheckpoint, type Newcomers, type Seen } from './take-checkpoint.ts';
+import { takeList } from './take-list.ts';
+
+/** What the rules depend on besides the events. */
+export interface HoldingsRules {
+  readonly node: NodeGpus;
+  /** How long memory stays booked that the kubelet has freed. */
+  readonly releaseDelayMs: number;
+}
+
+type EventOf<Kind extends HoldingsEvent['kind']> = Extract<HoldingsEvent, { readonly kind: Kind }>;
+
+/** The holdings after an event. */
+export function nextHoldings(before: Holdings, event: HoldingsEvent, rules: HoldingsRules): Holdings {
+  const holdings = endReleases(before, event.atMs);
+  switch (event.kind) {
+    case 'checkpoint-found':
+      return takeFound(holdings, event, rules);
+    case 'kubelet-appeared':
+      return takeNewKubelet(holdings, event, rules);
+    case 'checkpoint-reread':
+      return takeReread(holdings, event, rules);
+    case 'listed':
+      return takeListOrNone(holdings, event.containers, event.atMs).holdings;
+    case 'round':
+      return takeRound(holdings, event, rules);
+    case 'answered':
+      return takeAnswer(holdings, event);
+    case 'memory-used':
+      return takeUsedMemory(holdings, event.gpus, event.atMs, rules.node);
+    case 'acknowledged':
+      return freeOrphans(holdings, event.gpu, rules.node);
+  }
+}
+
+function takeFound(
+  holdings: Holdings,
+  event: EventOf<'checkpoint-found'>,
+  { node }: HoldingsRules,
+): Holdings {
+  const booked = asLoaded(event.checkpoint);
+  if (booked === null) return { ...holdings, books: 'unreadable' };
+  const how = { atMs: event.atMs, newcomers: 'inherited' } as const;
+  const seen = takeCheckpoint(holdings, booked, how, node).holdings;
+  const { unsettled, nextSequence } = seen;
+  return {
+    ...seen,
+    books: 'found',
+    unsettled: unsettled === null ? null : { ...unsettled, beforeSequence: nextSequence },
+  };
+}
+
+/** What the kubelet has loaded is what the file says as its socket appears; what is missing there is orphaned. */
+function takeNewKubelet(
+  holdings: Holdings,
+  event: EventOf<'kubelet-appeared'>,
+  { node }: HoldingsRules,
+): Holdings {
+  const booked = asLoaded(event.checkpoint);
+  const how = { atMs: event.atMs, newcomers: 'inherited' } as const;
+  const seen = booked === null ? null : takeCheckpoint(holdings, booked, how, node);
+  const marked =
+    seen === null ? holdings : markOrphans(seen.holdings, seen.found, seen.holdings.nextSequence);
+  const unsettled = {
+    sinceMs: event.atMs,
+    beforeSequence: marked.nextSequence,
+    lastFound: null,
+    orphansDue: seen === null,
+  };
+  return { ...marked, unsettled };
+}
+
+function takeReread(holdings: Holdings, event: EventOf<'checkpoint-reread'>, rules: HoldingsRules): Holdings {
+  const seen = takeWritten(holdings, event.checkpoint, event.atMs, rules.node);
+  if (seen === null) return { ...holdings, books: 'unreadable' };
+  const look = { ...event, found: seen.found };
+  return startIfReady(freeEntries(seen.holdings, look, rules.releaseDelayMs));
+}
+
+function takeRound(holdings: Holdings, event: EventOf<'round'>, rules: HoldingsRules): Holdings {
+  const listed = takeListOrNone(
+    { ...holdings, lastRoundMs: event.startedMs },
+    event.containers,
+    event.startedMs,
+  );
+  const seen = takeWritten(listed.holdings, event.checkpoint, event.atMs, rules.node);
+  if (seen === null) return { ...listed.holdings, books: 'unreadable' };
+  const look = { ...event, found: seen.found.union(listed.found) };
+  const settled = settle(countMissed(seen.holdings, look), look);
+  return startIfReady(freeEntries(settled, look, rules.releaseDelayMs));
+}
+
+/** A checkpoint that the kubelet wrote for a list of ours; `null` when there is none. */
+function takeWritten(holdings: Holdings, checkpoint: Reading, atMs: number, node: NodeGpus): Seen | null {
+  // The kubelet writes the file for every list that it receives, so one that is absent now was not read as it was written.
+  if (typeof checkpoint === 'string') return null;
+  const newcomers: Newcomers = holdings.started ? 'late' : 'inherited';
+  const seen = takeCheckpoint(holdings, checkpoint, { atMs, newcomers }, node);
+  const fresh = { ...seen.holdings, books: 'fresh' as const };
+  if (fresh.unsettled?.orphansDue !== true) return { ...seen, holdings: fresh };
+  const unsettled = { ...fresh.unsettled, orphansDue: false };
+  const marked = markOrphans({ ...fresh, unsettled }, seen.found, unsettled.beforeSequence);
+  return { ...seen, holdings: marked };
+}
+
+function takeListOrNone(holdings: Holdings, containers: readonly ListedDevices[] | null, atMs: number): Seen {
+  if (containers !== null) {
+    const seen = takeList(holdings, containers, atMs);
+    return { ...seen, holdings: startIfReady(seen.holdings) };
+  }
+  return { holdings: startIfReady({ ...holdings, lastListMs: atMs }), found: new Set() };
+}
+
+function startIfReady(holdings: Holdings): Holdings {
+  const isReady = holdings.books === 'fresh' && holdings.lastListMs > Number.NEGATIVE_INFINITY;
+  return holdings.started || !isReady ? holdings : { ...holdings, started: true };
+}
+
+/** An answer is booked before it is given. */
+function takeAnswer(holdings: Holdings, event: EventOf<'answered'>): Holdings {
+  const sequence = holdings.nextSequence;
+  const entry = newEntry({
+    sequence,
+    owner: null,
+    resource: event.resource,
+    ids: new Set(event.deviceIds),
+    record: event.record,
+    late: false,
+    claim: event.claim ?? `answer ${sequence}`,
+    sinceMs: event.atMs,
+  });
+  return { ...holdings, entries: [...holdings.entries, entry], nextSequence: sequence + 1 };
+}
+
+/** The kubelet takes a missing file for no allocations. */
+function asLoaded(checkpoint: Reading): Exclude<Reading, string> | null {
+  if (checkpoint === 'unreadable') return null;
+  return checkpoint === 'absent' ? [] : checkpoint;
+}

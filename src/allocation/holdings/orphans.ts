@@ -1,0 +1,131 @@
+import { encodeRecord } from '../record.ts';
+import { decodeRecord } from '../decode-record.ts';
+import { isPending, newEntry, type Entry, type ShownAs } from './entry.ts';
+import type { UsedMemory } from './events.ts';
+import type { Holdings } from './holdings.ts';
+import { gpusOf, type NodeGpus } from './node-gpus.ts';
+
+/** Used memory of a GPU that nothing runs on, over what the driver reserves. */
+export const unusedMiB = 64;
+/** Time between two looks at used memory that both have to find a GPU unused. */
+export const quietMs = 10_000;
+
+/** An orphan as it is kept in the state folder, since no later checkpoint will have it. */
+export interface KeptOrphan {
+  readonly owner: Entry['owner'];
+  readonly resource: string;
+  readonly deviceIds: readonly string[];
+  readonly record: string | null;
+  readonly shown: ShownAs | null;
+}
+
+/**
+ * Marks what a new kubelet has not loaded although it was in the old one's books: the containers run on, and nobody will say when they
+ * end. What the old kubelet had dropped before is no orphan, nor is an answer that was never seen in its books.
+ * @param loaded numbers of the entries that it has loaded
+ * @param beforeSequence entries from this number on are younger than the new kubelet
+ */
+export function markOrphans(
+  holdings: Holdings,
+  loaded: ReadonlySet<number>,
+  beforeSequence: number,
+): Holdings {
+  const entries = holdings.entries.map((entry): Entry => {
+    const isOlder = entry.sequence < beforeSequence;
+    const wasBooked = isOlder && !isPending(entry) && !entry.dropped;
+    return loaded.has(entry.sequence) || !wasBooked || entry.afterlife !== null ? entry : asOrphan(entry);
+  });
+  return { ...holdings, entries };
+}
+
+/** The orphans, to be kept for the next start of the agent within this boot. */
+export function orphansToKeep(holdings: Holdings): readonly KeptOrphan[] {
+  return holdings.entries.filter(isOrphan).map(({ owner, resource, ids, record, shown }) => ({
+    owner,
+    resource,
+    deviceIds: [...ids],
+    record: record === null ? null : encodeRecord(record),
+    shown,
+  }));
+}
+
+/** Takes up orphans that an earlier run of the agent has kept. The caller leaves out those of another boot. */
+export function restoreOrphans(holdings: Holdings, kept: readonly KeptOrphan[], atMs: number): Holdings {
+  const orphans = kept.map(({ owner, resource, deviceIds, record, shown }, index) => ({
+    ...asOrphan(
+      newEntry({
+        sequence: holdings.nextSequence + index,
+        owner,
+        resource,
+        ids: new Set(deviceIds),
+        record: record === null ? null : decodeRecord(record),
+        late: false,
+        claim: owner?.podUid ?? `answer ${index}`,
+        sinceMs: atMs,
+      }),
+    ),
+    shown,
+    vanishedMs: shown === null ? null : atMs,
+    checkpointed: true,
+  }));
+  return {
+    ...holdings,
+    entries: [...holdings.entries, ...orphans],
+    nextSequence: holdings.nextSequence + orphans.length,
+  };
+}
+
+/**
+ * Frees the orphans of a GPU without other holders whose memory was seen unused twice, 10 s apart. Two looks are two events; any look
+ * that finds more in use, or another holder, begins anew.
+ */
+export function takeUsedMemory(
+  holdings: Holdings,
+  gpus: readonly UsedMemory[],
+  atMs: number,
+  node: NodeGpus,
+): Holdings {
+  const used = new Map(gpus.map((gpu) => [gpu.uuid, gpu]));
+  const quietSinceMs = new Map(
+    orphanedGpus(holdings, node).flatMap((uuid) => {
+      const gpu = used.get(uuid);
+      const since = holdings.quietSinceMs.get(uuid);
+      if (gpu === undefined) return since === undefined ? [] : [[uuid, since] as const];
+      return gpu.usedMiB <= gpu.reservedMiB + unusedMiB ? [[uuid, since ?? atMs] as const] : [];
+    }),
+  );
+  const free = [...quietSinceMs].flatMap(([uuid, since]) => (atMs - since >= quietMs ? [uuid] : []));
+  return free.reduce<Holdings>((state, uuid) => freeOrphans(state, uuid, node), {
+    ...holdings,
+    quietSinceMs,
+  });
+}
+
+/** Frees what orphans hold on a GPU. */
+export function freeOrphans(holdings: Holdings, gpu: string, node: NodeGpus): Holdings {
+  const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
+    if (!isOrphan(entry) || !gpusOf(entry, node).includes(gpu)) return [entry];
+    const gpus = (entry.record?.gpus ?? []).filter(({ uuid }) => uuid !== gpu);
+    return entry.record === null || gpus.length === 0
+      ? []
+      : [{ ...entry, record: { ...entry.record, gpus } }];
+  });
+  const quietSinceMs = new Map([...holdings.quietSinceMs].filter(([uuid]) => uuid !== gpu));
+  return { ...holdings, entries, quietSinceMs };
+}
+
+/** UUIDs of the GPUs on which orphans are booked and nothing else is. */
+export function orphanedGpus(holdings: Holdings, node: NodeGpus): readonly string[] {
+  const gpusWhere = (test: (entry: Entry) => boolean): Set<string> =>
+    new Set(holdings.entries.filter(test).flatMap((entry) => gpusOf(entry, node)));
+  return [...gpusWhere(isOrphan).difference(gpusWhere((entry) => !isOrphan(entry)))];
+}
+
+function isOrphan({ afterlife }: Entry): boolean {
+  return afterlife?.kind === 'orphan';
+}
+
+/** Its ids are handed out anew by a kubelet that does not know of it, so they are nobody else's here. */
+function asOrphan(entry: Entry): Entry {
+  return { ...entry, claim: `orphan ${entry.claim}`, afterlife: { kind: 'orphan' } };
+}

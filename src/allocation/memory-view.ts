@@ -1,0 +1,91 @@
+import type { MemoryGpu, MemoryPlan } from '../resources/memory-units.ts';
+import type { Damping } from './damping.ts';
+import { useOfGpus, type GpuUse } from './holdings/gpu-use.ts';
+import type { Holdings } from './holdings/holdings.ts';
+import { isForeign, isMemory, type NodeGpus } from './holdings/node-gpus.ts';
+import { promisedUnits, type Fit } from './promise.ts';
+
+/** What memory requests are held against, and what its list is made of. */
+export interface MemoryOffer {
+  readonly plan: MemoryPlan;
+  readonly holdings: Holdings;
+  readonly node: NodeGpus;
+  /** Why a GPU cannot be used, by UUID, in words for a person; offered by memory or not. */
+  readonly faults: ReadonlyMap<string, string>;
+  /** The most units that one container may ask for; `null`: as many as the largest GPU has. */
+  readonly maxPerContainer: number | null;
+  readonly fit: Fit;
+  readonly damping: Damping;
+}
+
+/** A GPU with what is free on it. */
+export interface MemoryRoom {
+  readonly gpu: MemoryGpu;
+  readonly use: GpuUse | null;
+  readonly fault: string | null;
+  /** Free units; 0 while the GPU is held whole or cannot be used. */
+  readonly hole: number;
+}
+
+/** Why nothing new is offered of memory. */
+export type MemoryPause = 'starting' | 'unreadable-checkpoint' | 'foreign-allocation' | 'other-unit';
+
+/** What is free on each GPU, in order of GPU index. */
+export function roomsOf({
+  plan,
+  holdings,
+  node,
+  faults,
+}: Omit<MemoryOffer, 'fit' | 'damping' | 'maxPerContainer'>): readonly MemoryRoom[] {
+  const uses = useOfGpus(holdings.entries, node);
+  return plan.gpus.map((gpu) => {
+    const use = uses.get(gpu.uuid) ?? null;
+    const fault = faults.get(gpu.uuid) ?? null;
+    const isOpen = fault === null && (use === null || use.whole.length === 0);
+    return { gpu, use, fault, hole: isOpen ? Math.max(0, gpu.units - (use?.units ?? 0)) : 0 };
+  });
+}
+
+/** The most units that one container may ask for. */
+export function capOf({ plan, maxPerContainer }: Pick<MemoryOffer, 'plan' | 'maxPerContainer'>): number {
+  const largest = Math.max(0, ...plan.gpus.map(({ units }) => units));
+  return Math.min(maxPerContainer ?? largest, largest);
+}
+
+/** Why nothing new is offered of memory now; `null` when it is. */
+export function pauseOf({
+  plan,
+  holdings,
+  node,
+}: Pick<MemoryOffer, 'plan' | 'holdings' | 'node'>): MemoryPause | null {
+  if (holdings.books === 'unreadable') return 'unreadable-checkpoint';
+  if (!holdings.started) return 'starting';
+  return pauseByEntries({ plan, holdings, node });
+}
+
+/** What in the entries themselves keeps memory from being offered. */
+export function pauseByEntries({
+  plan,
+  holdings,
+  node,
+}: Pick<MemoryOffer, 'plan' | 'holdings' | 'node'>): MemoryPause | null {
+  if (holdings.entries.some((entry) => isForeign(entry, node))) return 'foreign-allocation';
+  const hasOtherUnit = holdings.entries.some(
+    (entry) =>
+      isMemory(entry, node) && entry.record?.units !== undefined && entry.record.units.mib !== plan.unitMiB,
+  );
+  return hasOtherUnit ? 'other-unit' : null;
+}
+
+/** How many free units are promised now. */
+export function promisedNow(offer: MemoryOffer, nowMs: number): number {
+  if (pauseOf(offer) !== null) return 0;
+  const { fit, damping } = offer;
+  return promisedUnits({
+    fit,
+    holes: roomsOf(offer).map(({ hole }) => hole),
+    cap: capOf(offer),
+    damping,
+    nowMs,
+  });
+}

@@ -1,0 +1,113 @@
+import { memoryId, memoryIdNumber } from '../resources/memory-units.ts';
+import type { Entry } from './holdings/entry.ts';
+import { useOfGpus, type GpuUse } from './holdings/gpu-use.ts';
+import type { Holdings } from './holdings/holdings.ts';
+import { gpusOf, isMemory } from './holdings/node-gpus.ts';
+import { promisedNow, type MemoryOffer } from './memory-view.ts';
+
+/** Why a device is shown Unhealthy; a closed set, so that it can label a metric. */
+export type WithheldReason =
+  /** The GPU cannot be used. */
+  | 'fault'
+  /** Free, and not promised: it might not fit, or nothing new is offered now. */
+  | 'not-promised'
+  /** The GPU is given in the other way. */
+  | 'other-use'
+  /** A container may still run on it that the kubelet has lost sight of or let go a moment ago. */
+  | 'lingering'
+  /** What is held on the GPU is not known yet. */
+  | 'books-unknown';
+
+/** A device as the kubelet is to see it; `null`: Healthy. */
+export interface ShownDevice {
+  readonly id: string;
+  readonly withheld: WithheldReason | null;
+}
+
+/** A device of a resource other than memory. */
+export interface OtherDevice {
+  readonly id: string;
+  readonly gpu: { readonly uuid: string };
+}
+
+/**
+ * The list of memory units, in the order of their numbers. Held ids are Healthy unless their GPU has a fault; of the free ones the lowest
+ * are, as many as are promised. Ids beyond the node's units are listed while they are held, or while lower ones are held on GPUs that are
+ * gone.
+ */
+export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDevice[] {
+  const { plan, holdings, node, faults } = offer;
+  const held = holderOfIds(holdings.entries.filter((entry) => isMemory(entry, node)));
+  if (areBooksUnknown(holdings))
+    for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
+  const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
+  const shown: ShownDevice[] = [];
+  let promised = promisedNow(offer, nowMs);
+  for (let number = 0; number < plan.units || promised > 0; number += 1) {
+    const id = memoryId(number);
+    if (held.has(id)) continue;
+    shown.push({ id, withheld: promised > 0 ? null : 'not-promised' });
+    promised -= 1;
+  }
+  for (const [id, entry] of held) {
+    const isFaulty = entry !== null && gpusOf(entry, node).some(isUnusable);
+    const isLingering = entry !== null && entry.afterlife !== null;
+    shown.push({ id, withheld: isFaulty ? 'fault' : isLingering ? 'lingering' : null });
+  }
+  return shown.toSorted((a, b) => numberOf(a.id) - numberOf(b.id));
+}
+
+/**
+ * The list of a resource other than memory, in the given order. An id that a container holds is never withheld because of what else is
+ * booked: the kubelet kills a pod whose device is Unhealthy when it starts again.
+ */
+export function showOthers(
+  resource: string,
+  devices: readonly OtherDevice[],
+  offer: Pick<MemoryOffer, 'plan' | 'holdings' | 'node' | 'faults'>,
+): readonly ShownDevice[] {
+  const { plan, holdings, node, faults } = offer;
+  const uses = useOfGpus(holdings.entries, node);
+  const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
+  const booksUnknown = areBooksUnknown(holdings);
+  const withhold = ({ id, gpu: { uuid } }: OtherDevice): WithheldReason | null => {
+    if (faults.has(uuid)) return 'fault';
+    const use = uses.get(uuid);
+    if (isHeldNow(id, resource, use)) return null;
+    if (use !== undefined) return reasonOfUse(id, uuid, use);
+    if (!booksUnknown || !memoryGpus.has(uuid)) return null;
+    return holdings.listedIds.get(resource)?.has(id) === true ? null : 'books-unknown';
+  };
+  return devices.map((device) => ({ id: device.id, withheld: withhold(device) }));
+}
+
+/** Then a List still tells which ids are held, though not on which GPU. */
+function areBooksUnknown({ started, books }: Holdings): boolean {
+  return !started || books === 'unreadable';
+}
+
+function isHeldNow(id: string, resource: string, use: GpuUse | undefined): boolean {
+  const holds = (entry: Entry): boolean =>
+    entry.afterlife === null && entry.resource === resource && entry.ids.has(id);
+  return use?.whole.some(holds) ?? false;
+}
+
+/** For an id that no container holds, on a GPU that is in use. */
+function reasonOfUse(id: string, gpu: string, { memory, whole }: GpuUse): WithheldReason | null {
+  const entries = [...memory, ...whole];
+  if (entries.some(({ afterlife }) => afterlife !== null)) return 'lingering';
+  const isTaken = memory.length > 0 || whole.some(({ ids }) => id === gpu || ids.has(gpu));
+  return isTaken ? 'other-use' : null;
+}
+
+/** The entry that decides on the health of each id: one that counts for the kubelet, one that Lists show, the newest. */
+function holderOfIds(entries: readonly Entry[]): Map<string, Entry | null> {
+  const rank = ({ afterlife, shown }: Entry): number =>
+    (afterlife === null ? 2 : 0) + (shown === null ? 0 : 1);
+  const weakestFirst = entries.toSorted((a, b) => rank(a) - rank(b) || a.sequence - b.sequence);
+  return new Map(weakestFirst.flatMap((entry) => [...entry.ids].map((id) => [id, entry] as const)));
+}
+
+function numberOf(id: string): number {
+  return memoryIdNumber(id) ?? Number.POSITIVE_INFINITY;
+}
