@@ -1,20 +1,24 @@
 import { dirname } from 'node:path';
 import { type CheckpointEntry, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { keepRegistered } from '../kubelet/keep-registered.ts';
-import { acquireServingLock, type ServingLock } from '../kubelet/lock.ts';
+import type { KubeletObserver } from '../kubelet/handlers.ts';
+import { acquireServingLock, type LockWait, type ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
 import type { SessionDeps } from '../kubelet/session.ts';
 import { type SocketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
+import { Standby } from '../kubelet/standby.ts';
+import { Successors } from '../kubelet/successors.ts';
 import type { Metrics } from '../metrics/collect.ts';
 import type { Latest } from '../lib/latest.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { HandOver } from './hand-over.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
 import type { Offer } from './offer.ts';
 import { runTogether } from './supervise.ts';
 
-export interface ServeNodeDeps extends SessionDeps {
+export interface ServeNodeDeps extends Omit<SessionDeps, 'passOn'> {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
   readonly metrics: Pick<Metrics, 'serving'>;
@@ -31,32 +35,96 @@ const lockCheckMs = 1000;
 export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
   const folder = dirname(deps.kubeletSocket);
   while (!signal.aborted) {
-    using lock = await acquireServingLock(
-      folder,
-      { ...deps, onWait: (wait) => node.serving.waiting(wait) },
+    using standby = new Standby(folder, deps.clock);
+    using successors = new Successors(folder, deps.log);
+    const handOver = new HandOver(successors, deps, signal);
+    {
+      using lock = await awaitLock(node, standby, deps, signal);
+      using _ = { [Symbol.dispose]: () => successors.stopListening() };
+      await serveWithLock(
+        node,
+        lock,
+        successors,
+        {
+          ...deps,
+          observer: alsoTelling(standby, deps.observer),
+          passOn: (server, handlers) => handOver.take(server, handlers),
+        },
+        signal,
+      );
+    }
+    await handOver.complete();
+  }
+}
+
+/** Stands by, ready for whatever could be offered, until the lock is ours. */
+async function awaitLock(
+  node: Node,
+  standby: Standby,
+  deps: ServeNodeDeps,
+  signal: AbortSignal,
+): Promise<ServingLock> {
+  const got = new AbortController();
+  void node.offers.each(
+    (offers) => {
+      if (offers.length > 0) standby.ready(offers.map(({ resource }) => resource));
+    },
+    AbortSignal.any([signal, got.signal]),
+  );
+  const onWait = (wait: LockWait): void => node.serving.waiting(wait);
+  try {
+    return await acquireServingLock(
+      dirname(deps.kubeletSocket),
+      { ...deps, onWait, untilFree: (until) => standby.untilFree(until) },
       signal,
     );
-    node.serving.serving();
-    deps.metrics.serving(true);
-    node.holdsLock.set(true);
-    if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
-    tidyUp(folder, deps.log);
-    node.booked.set(await readBooked(folder, deps.log));
-    await runTogether(
-      [
-        async (until) => {
-          // No pod may be given a name that no runtime knows yet.
-          await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
-          await serveOffers(node, deps, until);
-        },
-        (until) => untilLockLost(lock, deps, until),
-      ],
-      signal,
-    ).finally(() => {
-      node.holdsLock.set(false);
-      deps.metrics.serving(false);
-    });
+  } finally {
+    got.abort();
   }
+}
+
+async function serveWithLock(
+  node: Node,
+  lock: ServingLock,
+  successors: Successors,
+  deps: ServeNodeDeps & SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = dirname(deps.kubeletSocket);
+  node.serving.serving();
+  deps.metrics.serving(true);
+  node.holdsLock.set(true);
+  if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
+  tidyUp(folder, deps.log);
+  node.booked.set(await readBooked(folder, deps.log));
+  await runTogether(
+    [
+      async (until) => {
+        // No pod may be given a name that no runtime knows yet.
+        await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
+        await serveOffers(node, deps, until);
+      },
+      (until) => untilLockLost(lock, successors, deps, until),
+    ],
+    signal,
+  ).finally(() => {
+    node.holdsLock.set(false);
+    deps.metrics.serving(false);
+  });
+}
+
+/** Lets the agent that served before know what is registered now, besides whoever else hears of it. */
+function alsoTelling(standby: Standby, observer: KubeletObserver): KubeletObserver {
+  const registered = new Set<string>();
+  return {
+    ...observer,
+    connected(resource, connected) {
+      observer.connected(resource, connected);
+      if (connected) registered.add(resource);
+      else registered.delete(resource);
+      standby.serving([...registered]);
+    },
+  };
 }
 
 /** What earlier runs left behind is in nobody's way, so that it stays is no reason to fail. */
@@ -80,7 +148,11 @@ async function readBooked(folder: string, log: Log): Promise<readonly Checkpoint
 }
 
 /** One loop for each resource, started when it is first offered. */
-async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
+async function serveOffers(
+  node: Node,
+  deps: ServeNodeDeps & SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const scope = new AbortController();
   const until = AbortSignal.any([signal, scope.signal]);
   const kubelet = await watchSocket(deps.kubeletSocket, deps.clock, until);
@@ -99,7 +171,7 @@ async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal)
 function serveOffer(
   offer: Offer,
   kubelet: Latest<SocketIdentity | null>,
-  deps: ServeNodeDeps,
+  deps: ServeNodeDeps & SessionDeps,
   signal: AbortSignal,
 ): Promise<void> {
   const kubeletFolder = dirname(deps.kubeletSocket);
@@ -113,7 +185,15 @@ function serveOffer(
 }
 
 /** Returns when the lock's file is another one, as when the kubelet's folder was deleted and made anew. */
-async function untilLockLost(lock: ServingLock, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
-  while (lock.stillValid()) await deps.clock.sleep(lockCheckMs, signal);
+async function untilLockLost(
+  lock: ServingLock,
+  successors: Successors,
+  deps: ServeNodeDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  while (lock.stillValid()) {
+    await successors.keepListening();
+    await deps.clock.sleep(lockCheckMs, signal);
+  }
   deps.log.warn('the lock file was removed or replaced: taking the lock anew');
 }

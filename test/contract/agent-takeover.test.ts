@@ -49,7 +49,7 @@ describe('a second agent on the node', () => {
     await Promise.all([node.startStandby(), node.startStandby()]);
     await takeOver(node, first, 'SIGTERM');
     await delay(500);
-    expect(node.happened('registering')).toHaveLength(2);
+    expect(node.happened('registered')).toHaveLength(2);
     expect(await node.agentSockets()).toHaveLength(1);
   });
 });
@@ -151,6 +151,7 @@ describe('sockets of earlier runs', () => {
 async function takeOver(node: KubeletNode, first: AgentProcess, signal: NodeJS.Signals): Promise<void> {
   const from = node.kubelet.events.length;
   const before = node.happened('registered').at(-1)?.endpoint;
+  await first.waitForLog(({ msg }) => msg.startsWith('another agent stands by'), patienceMs);
   first.signal(signal);
   await node.kubelet.waitForEvent('list', {
     from,

@@ -24,6 +24,7 @@ export function keepReplacing(
       if (stopped) return changes;
       const next = node.startAgent();
       await untilReady(next);
+      await serving.waitForLog(({ msg }) => msg.startsWith('another agent stands by'), patienceMs);
       serving.signal(signal);
       await serving.exit;
       await next.waitForLog(({ msg }) => msg.startsWith('registered'), patienceMs);
