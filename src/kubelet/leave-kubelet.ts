@@ -31,9 +31,9 @@ const noticesWithinMs = 250;
  * Prepares the kubelet for the end of a plugin whose successor has not registered yet, so that it gives out devices all the while.
  *
  * Up to 1.36 a kubelet disconnects whoever holds the resource's name when a list ends, and from 1.37 on the plugin of that list. So
- * the first must forget the name, and lists end before the successor comes; with the second the list may only end
- * after that. Which one it is shows a second registration of ours, made to end: the newer kubelet hangs up on it and goes back to the
- * first one, which is still there; the older one does not notice.
+ * the first must forget the name, and all lists end before the successor comes; with the second a list has to stay until then.
+ * Which one it is shows a second registration of ours, which the kubelet calls from then on, and the end of the first one's
+ * list: the newer kubelet hangs up, the older one does not notice.
  * @returns the servers that have to answer until the successor is registered, whichever the kubelet calls; `null` when the kubelet
  * did not do as expected
  */
@@ -46,15 +46,15 @@ export async function prepareToLeave(
 ): Promise<readonly PluginServer[] | null> {
   await using held = new AsyncDisposableStack();
   try {
-    const trial = held.use(await registerAgain(kubelet, handlers, deps, signal));
+    const second = held.use(await registerAgain(kubelet, handlers, deps, signal));
     if (!(await makeKubeletForget(kubelet, handlers.resource, signal))) return null;
-    trial.endLists();
-    if (!(await trial.hungUp(hangsUpWithinMs))) {
-      server.endLists();
-      await server.hungUp(noticesWithinMs);
+    server.endLists();
+    if (!(await server.hungUp(hangsUpWithinMs))) {
+      second.endLists();
+      await second.hungUp(noticesWithinMs);
     }
     held.move();
-    return [server, trial];
+    return [server, second];
   } catch (thrown) {
     if (thrown instanceof OperatorError || isAbort(thrown)) return null;
     throw thrown;
