@@ -2,7 +2,7 @@ import { dirname } from 'node:path';
 import { type CheckpointEntry, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { keepRegistered } from '../kubelet/keep-registered.ts';
 import type { KubeletObserver } from '../kubelet/handlers.ts';
-import { acquireServingLock, type LockWait, type ServingLock } from '../kubelet/lock.ts';
+import type { ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
 import type { SessionDeps } from '../kubelet/session.ts';
 import { type SocketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
@@ -16,6 +16,7 @@ import { HandOver } from './hand-over.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
 import type { Offer } from './offer.ts';
+import { standBy } from './stand-by.ts';
 import { runTogether } from './supervise.ts';
 
 export interface ServeNodeDeps extends Omit<SessionDeps, 'passOn'> {
@@ -39,7 +40,7 @@ export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSi
     using successors = new Successors(folder, deps.log);
     const handOver = new HandOver(successors, deps, signal);
     {
-      using lock = await awaitLock(node, standby, deps, signal);
+      using lock = await standBy(node, standby, deps, signal);
       using _ = { [Symbol.dispose]: () => successors.stopListening() };
       await serveWithLock(
         node,
@@ -57,32 +58,6 @@ export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSi
   }
 }
 
-/** Stands by, ready for whatever could be offered, until the lock is ours. */
-async function awaitLock(
-  node: Node,
-  standby: Standby,
-  deps: ServeNodeDeps,
-  signal: AbortSignal,
-): Promise<ServingLock> {
-  const got = new AbortController();
-  void node.offers.each(
-    (offers) => {
-      if (offers.length > 0) standby.ready(offers.map(({ resource }) => resource));
-    },
-    AbortSignal.any([signal, got.signal]),
-  );
-  const onWait = (wait: LockWait): void => node.serving.waiting(wait);
-  try {
-    return await acquireServingLock(
-      dirname(deps.kubeletSocket),
-      { ...deps, onWait, untilFree: (until) => standby.untilFree(until) },
-      signal,
-    );
-  } finally {
-    got.abort();
-  }
-}
-
 async function serveWithLock(
   node: Node,
   lock: ServingLock,
@@ -94,9 +69,10 @@ async function serveWithLock(
   node.serving.serving();
   deps.metrics.serving(true);
   node.holdsLock.set(true);
-  if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
+  const calm = deps.clock.sleep(lock.predecessorCrashed ? afterCrashMs : 0, signal);
   tidyUp(folder, deps.log);
-  node.booked.set(await readBooked(folder, deps.log));
+  const [booked] = await Promise.all([readBooked(folder, deps.log), calm]);
+  node.booked.set(booked);
   await runTogether(
     [
       async (until) => {
