@@ -13,6 +13,7 @@ export const budgets: Readonly<Record<string, { readonly budget: string; readonl
   'list stream lost → list': { budget: '1000', goal: '300' },
   'own socket removed → list': { budget: '1000', goal: '300' },
   'SIGTERM → exit': { budget: '1000', goal: '' },
+  'standby: SIGKILL of the other → list': { budget: '', goal: '100' },
   'private dirty memory, all processes': { budget: '40', goal: '25' },
   'Pss, all processes': { budget: '110', goal: '75' },
   'CPU over 60 s idle': { budget: '0.3', goal: '0.1' },

@@ -36,6 +36,26 @@ async function* stopToExit(subject: Subject, runs: number): AsyncGenerator<numbe
   }
 }
 
+/** From the kill of the agent that serves to the list of the one that stood by. */
+async function* killedToList(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  let serving = await startServing(stage);
+  for (let run = 0; run < runs; run += 1) {
+    const next = stage.startAgent();
+    await serving.waitForLog(({ msg }) => msg.startsWith('another agent stands by'));
+    await sleep(standbyMs);
+    const from = stage.kubelet.events.length;
+    const killedMs = performance.now();
+    serving.signal('SIGKILL');
+    const list = await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+    yield list.at - killedMs;
+    serving = next;
+  }
+}
+
+/** Time for a standby to settle. */
+const standbyMs = 1000;
+
 /** Calls one after the other from one client on the plugin's socket, as a kubelet that admits pods without a pause. */
 async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
   const { Allocate } = devicePluginService;
@@ -192,6 +212,7 @@ export const measurements: readonly Measurement[] = [
   { name: 'list stream lost → list', unit: 'ms', runs: 10, measure: lostStream },
   { name: 'own socket removed → list', unit: 'ms', runs: 10, measure: lostSocket },
   { name: 'SIGTERM → exit', unit: 'ms', runs: 20, measure: stopToExit },
+  { name: 'standby: SIGKILL of the other → list', unit: 'ms', runs: 20, measure: killedToList },
   {
     name: 'private dirty memory, all processes',
     unit: 'MB',

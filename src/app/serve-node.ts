@@ -1,18 +1,23 @@
 import { dirname } from 'node:path';
 import { type CheckpointEntry, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { keepRegistered } from '../kubelet/keep-registered.ts';
-import { acquireServingLock, type ServingLock } from '../kubelet/lock.ts';
+import type { KubeletObserver } from '../kubelet/handlers.ts';
+import type { ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
 import type { SessionDeps } from '../kubelet/session.ts';
 import { watchSocket } from '../kubelet/socket-watch.ts';
+import { Standby } from '../kubelet/standby.ts';
+import { Successors } from '../kubelet/successors.ts';
 import type { Metrics } from '../metrics/collect.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { HandOver } from './hand-over.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
+import { standBy } from './stand-by.ts';
 import { runTogether } from './supervise.ts';
 
-export interface ServeNodeDeps extends SessionDeps {
+export interface ServeNodeDeps extends Omit<SessionDeps, 'passOn'> {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
   readonly metrics: Pick<Metrics, 'serving'>;
@@ -29,42 +34,81 @@ const lockCheckMs = 1000;
 export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
   const folder = dirname(deps.kubeletSocket);
   while (!signal.aborted) {
-    using lock = await acquireServingLock(
-      folder,
-      { ...deps, onWait: (wait) => node.serving.waiting(wait) },
-      signal,
-    );
-    node.serving.serving();
-    deps.metrics.serving(true);
-    node.holdsLock.set(true);
-    if (lock.predecessorCrashed) await deps.clock.sleep(afterCrashMs, signal);
-    tidyUp(folder, deps.log);
-    node.booked.set(await readBooked(folder, deps.log));
-    await runTogether(
-      [
-        async (until) => {
-          // No pod may be given a name that no runtime knows yet.
-          await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
-          await serveOffers(node, deps, until);
+    using standby = new Standby(folder, deps.clock);
+    using successors = new Successors(folder, deps.log);
+    const handOver = new HandOver(successors, deps, signal);
+    {
+      using lock = await standBy(node, standby, deps, signal);
+      using _ = { [Symbol.dispose]: () => successors.stopListening() };
+      await serveWithLock(
+        node,
+        lock,
+        successors,
+        {
+          ...deps,
+          observer: alsoTelling(standby, deps.observer),
+          passOn: (server, handlers) => handOver.take(server, handlers),
         },
-        (until) =>
-          letLeaversGo(
-            () => node.offers.value,
-            {
-              ...deps,
-              kubeletFolder: folder,
-              onLeft: () => node.departures.set(node.departures.value + 1),
-            },
-            until,
-          ),
-        (until) => untilLockLost(lock, deps, until),
-      ],
-      signal,
-    ).finally(() => {
-      node.holdsLock.set(false);
-      deps.metrics.serving(false);
-    });
+        signal,
+      );
+    }
+    await handOver.complete();
   }
+}
+
+async function serveWithLock(
+  node: Node,
+  lock: ServingLock,
+  successors: Successors,
+  deps: ServeNodeDeps & SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const folder = dirname(deps.kubeletSocket);
+  node.serving.serving();
+  deps.metrics.serving(true);
+  node.holdsLock.set(true);
+  const calm = deps.clock.sleep(lock.predecessorCrashed ? afterCrashMs : 0, signal);
+  tidyUp(folder, deps.log);
+  const [booked] = await Promise.all([readBooked(folder, deps.log), calm]);
+  node.booked.set(booked);
+  await runTogether(
+    [
+      async (until) => {
+        // No pod may be given a name that no runtime knows yet.
+        await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
+        await serveOffers(node, deps, until);
+      },
+      (until) =>
+        letLeaversGo(
+          () => node.offers.value,
+          {
+            ...deps,
+            kubeletFolder: folder,
+            onLeft: () => node.departures.set(node.departures.value + 1),
+          },
+          until,
+        ),
+      (until) => untilLockLost(lock, successors, deps, until),
+    ],
+    signal,
+  ).finally(() => {
+    node.holdsLock.set(false);
+    deps.metrics.serving(false);
+  });
+}
+
+/** Lets the agent that served before know what is registered now, besides whoever else hears of it. */
+function alsoTelling(standby: Standby, observer: KubeletObserver): KubeletObserver {
+  const registered = new Set<string>();
+  return {
+    ...observer,
+    connected(resource, connected) {
+      observer.connected(resource, connected);
+      if (connected) registered.add(resource);
+      else registered.delete(resource);
+      standby.serving([...registered]);
+    },
+  };
 }
 
 /** What earlier runs left behind is in nobody's way, so that it stays is no reason to fail. */
@@ -88,7 +132,11 @@ async function readBooked(folder: string, log: Log): Promise<readonly Checkpoint
 }
 
 /** One loop for each resource, started when it is first offered. */
-async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
+async function serveOffers(
+  node: Node,
+  deps: ServeNodeDeps & SessionDeps,
+  signal: AbortSignal,
+): Promise<void> {
   const scope = new AbortController();
   const until = AbortSignal.any([signal, scope.signal]);
   const kubelet = await watchSocket(deps.kubeletSocket, deps.clock, until);
@@ -107,7 +155,15 @@ async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal)
 }
 
 /** Returns when the lock's file is another one, as when the kubelet's folder was deleted and made anew. */
-async function untilLockLost(lock: ServingLock, deps: ServeNodeDeps, signal: AbortSignal): Promise<void> {
-  while (lock.stillValid()) await deps.clock.sleep(lockCheckMs, signal);
+async function untilLockLost(
+  lock: ServingLock,
+  successors: Successors,
+  deps: ServeNodeDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  while (lock.stillValid()) {
+    await successors.keepListening();
+    await deps.clock.sleep(lockCheckMs, signal);
+  }
   deps.log.warn('the lock file was removed or replaced: taking the lock anew');
 }

@@ -21,9 +21,16 @@ export interface LockWait {
   readonly reason: string;
 }
 
+export interface LockDeps {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Called once, with the reason, when the lock cannot be had at once. */
+  readonly onWait: (wait: LockWait) => void;
+  /** Resolves when it is worth while to try again; a blocking flock(2) could not be interrupted and would hold up the exit. */
+  readonly untilFree: (signal: AbortSignal) => Promise<void>;
+}
+
 const lockName = 'slicewise.lock';
-/** A blocking flock(2) could not be interrupted and would hold up the exit. */
-const tryEveryMs = 20;
 const folderRetryMs = 1000;
 
 /** flock(2): `LOCK_EX | LOCK_NB`. */
@@ -33,11 +40,10 @@ const exclusiveWithoutWaiting = 2 | 4;
  * Waits for the lock on a file in the kubelet's device-plugins folder; a kubelet that starts deletes only sockets there.
  * The descriptor is closed on exec, as Node opens every file, so no child keeps the lock.
  * A folder that is missing, not writable or none at all is waited for.
- * @param onWait called once, with the reason, when the lock cannot be had at once
  */
 export async function acquireServingLock(
   folder: string,
-  deps: { readonly clock: Clock; readonly log: Log; readonly onWait: (wait: LockWait) => void },
+  deps: LockDeps,
   signal: AbortSignal,
 ): Promise<ServingLock> {
   const path = join(folder, lockName);
@@ -72,7 +78,7 @@ export async function acquireServingLock(
       }
       if (refusal === null || refusal === constants.errno.EWOULDBLOCK || refusal === constants.errno.EINTR) {
         sayOnce('other-agent', 'standing by: another agent serves this node');
-        await deps.clock.sleep(tryEveryMs, signal);
+        await deps.untilFree(signal);
       } else {
         sayOnce(
           'folder',
@@ -84,6 +90,18 @@ export async function acquireServingLock(
   } finally {
     if (descriptor !== null) closeSync(descriptor);
   }
+}
+
+/** The lock if it is free now, else `null`. */
+export function tryServingLock(folder: string): ServingLock | null {
+  const path = join(folder, lockName);
+  const opened = openLockFile(path);
+  if (typeof opened === 'string') return null;
+  if (loadFlock()(opened, exclusiveWithoutWaiting) === 0 && isFileAt(opened, path)) {
+    return holdLock(opened, path);
+  }
+  closeSync(opened);
+  return null;
 }
 
 function holdLock(descriptor: number, path: string): ServingLock {

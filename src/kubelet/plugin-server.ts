@@ -7,12 +7,19 @@ import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
 import { pluginService } from './plugin-service.ts';
 import { devicePluginService } from './wire.ts';
 
-/** A resource served on a socket of its own. Disposing ends the streams first, then waits for the kubelet to hang up. */
+/**
+ * A resource served on a socket of its own. Disposing ends the lists first, then waits for the kubelet to hang up, unless the
+ * lists were ended before.
+ */
 export interface PluginServer extends AsyncDisposable {
   /** Resolves when the kubelet has opened ListAndWatch. */
   readonly listening: Promise<void>;
   /** Resolves with the reason when the kubelet's list stream has ended unasked. */
   readonly lost: Promise<string>;
+  /** Ends the lists. Calls are answered on, and new connections are accepted no more. */
+  endLists(): void;
+  /** True when every connection is closed by the other side, false when some are still open after `limitMs`. */
+  hungUp(limitMs: number): Promise<boolean>;
 }
 
 /** How long a stopping server waits for the kubelet to close its connections. */
@@ -68,13 +75,19 @@ export async function servePlugin(
   }
   acceptor.on('error', (error) => lost.resolve(`the socket ${socketPath} failed: ${toError(error).message}`));
 
+  const endLists = (): void => {
+    acceptor.close();
+    stop.abort();
+  };
   return {
     listening: listening.promise,
     lost: lost.promise,
+    endLists,
+    hungUp: (limitMs) => allClosed(sockets, limitMs),
     async [Symbol.asyncDispose]() {
-      acceptor.close();
-      stop.abort();
-      await allClosed(sockets, hangUpMs);
+      const endedBefore = stop.signal.aborted;
+      endLists();
+      if (!endedBefore) await allClosed(sockets, hangUpMs);
       injector.destroy();
       for (const socket of sockets) socket.destroy();
       grpc.forceShutdown();
@@ -83,8 +96,9 @@ export async function servePlugin(
 }
 
 /** Waits until every connection is closed by the other side, at most `limitMs`. */
-async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<void> {
+async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<boolean> {
   const closing = [...sockets].map((socket) => once(socket, 'close'));
   const limit = AbortSignal.timeout(limitMs);
   await Promise.race([Promise.all(closing), once(limit, 'abort')]);
+  return sockets.size === 0;
 }

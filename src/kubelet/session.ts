@@ -5,7 +5,7 @@ import type { Log } from '../lib/log.ts';
 import { shortName } from '../resources/resource-name.ts';
 import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
 import { newSocketName } from './own-sockets.ts';
-import { servePlugin } from './plugin-server.ts';
+import { type PluginServer, servePlugin } from './plugin-server.ts';
 import { register } from './registration.ts';
 import { watchSocket } from './socket-watch.ts';
 
@@ -16,7 +16,14 @@ export interface SessionDeps {
   readonly log: Log;
   readonly clock: Clock;
   readonly observer: KubeletObserver;
+  /**
+   * Asked when a session is told to stop: true when the server was taken over, to answer until another agent has registered the
+   * resource.
+   */
+  readonly passOn: PassOn;
 }
+
+export type PassOn = (server: PluginServer, handlers: ResourceHandlers) => Promise<boolean>;
 
 /**
  * One registration of one resource with one kubelet, from listening to the end of the device list.
@@ -35,7 +42,8 @@ export async function runSession(
   const scope = new AbortController();
   const until = AbortSignal.any([signal, scope.signal]);
   const socketPath = join(kubelet.folder, newSocketName(shortName(resource)));
-  await using server = await servePlugin(handlers, socketPath, deps);
+  await using held = new AsyncDisposableStack();
+  const server = held.use(await servePlugin(handlers, socketPath, deps));
   try {
     await register(kubelet.socket, resource, basename(socketPath), until);
     deps.observer.registration(resource, 'accepted');
@@ -54,6 +62,7 @@ export async function runSession(
       ownSocketGone(socketPath, deps.clock, until),
       untilAborted(until).then(() => 'stopped'),
     ]);
+    if (until.aborted && (await deps.passOn(server, handlers))) held.move();
     return { reason };
   } finally {
     deps.observer.connected(resource, false);
@@ -61,11 +70,11 @@ export async function runSession(
   }
 }
 
-/** Resolves when the socket's file has gone, as when a kubelet clears its folder at start. */
+/** Resolves when the socket's file has gone, as when a kubelet clears its folder at start, and on the abort of the signal. */
 async function ownSocketGone(path: string, clock: Clock, signal: AbortSignal): Promise<string> {
   const identity = await watchSocket(path, clock, signal);
-  await identity.until((found) => found === null, signal);
-  return 'its own socket was removed';
+  for await (const found of identity.values(signal)) if (found === null) return 'its own socket was removed';
+  return 'stopped';
 }
 
 /** The first to settle; the others may fail later without anybody listening. */

@@ -17,7 +17,12 @@ interface Attempt {
 function attempt(folder: string, clock: Clock = systemClock): Attempt {
   const waits: LockWait[] = [];
   const stop = new AbortController();
-  const deps = { clock, log: silentLog(), onWait: (wait: LockWait) => void waits.push(wait) };
+  const deps = {
+    clock,
+    log: silentLog(),
+    onWait: (wait: LockWait) => void waits.push(wait),
+    untilFree: (signal: AbortSignal) => clock.sleep(20, signal),
+  };
   const lock = acquireServingLock(folder, deps, stop.signal);
   lock.catch(() => undefined);
   return { waits, lock, stop };

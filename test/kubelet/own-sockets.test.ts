@@ -21,14 +21,16 @@ it('a socket name is new each time, says whose it is, and fits beside the kubele
   expect(`/var/lib/kubelet/device-plugins/${longest}`.length).toBeLessThanOrEqual(107);
 });
 
-it('only sockets of earlier runs are removed', async () => {
+it('only sockets of earlier runs and what is left of rehearsals are removed', async () => {
   const folder = await shortFolder();
   const dead = [newSocketName('gpu'), newSocketName('gpu-memory')];
   for (const name of [...dead, 'kubelet.sock', 'nvidia-gpu.sock']) await makeSocket(join(folder, name));
   await writeFile(join(folder, 'slicewise.lock'), '');
   await writeFile(join(folder, 'slicewise-gpu-notes.txt'), '');
   await mkdir(join(folder, 'slicewise-folder'));
-  expect(removeDeadSockets(folder).toSorted()).toEqual(dead.toSorted());
+  await mkdir(join(folder, 'slicewise-rehearsal-x'));
+  await makeSocket(join(folder, 'slicewise-rehearsal-x', 'plugin.sock'));
+  expect(removeDeadSockets(folder).toSorted()).toEqual([...dead, 'slicewise-rehearsal-x'].toSorted());
   expect((await readdir(folder)).toSorted()).toEqual([
     'kubelet.sock',
     'nvidia-gpu.sock',

@@ -1,0 +1,89 @@
+import { dirname } from 'node:path';
+import type { KubeletObserver, ResourceHandlers } from '../kubelet/handlers.ts';
+import { endForAllToSee, prepareToLeave } from '../kubelet/leave-kubelet.ts';
+import { tryServingLock } from '../kubelet/lock.ts';
+import type { PluginServer } from '../kubelet/plugin-server.ts';
+import type { Successor, Successors } from '../kubelet/successors.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+
+export interface HandOverDeps {
+  readonly kubeletSocket: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly observer: KubeletObserver;
+}
+
+/** A kubelet that does not answer within this time is left in the ordinary way. */
+const prepareWithinMs = 500;
+/** How long an agent that was told to end answers for one that takes its place and is slow to register. */
+const succeedWithinMs = 3000;
+/** A call may be on its way to us at the moment when the kubelet turns to the successor. */
+const lastCallsMs = 50;
+const endWithinMs = 500;
+
+/**
+ * The end of an agent that has a successor: the kubelet finds somebody who answers at every moment. Each session passes its
+ * server on, which answers for now; then the lock is freed, the successor registers, and only then the servers are closed.
+ */
+export class HandOver {
+  readonly #successors: Successors;
+  readonly #deps: HandOverDeps;
+  readonly #stopping: AbortSignal;
+  readonly #passedOn: { readonly servers: readonly PluginServer[]; readonly handlers: ResourceHandlers }[] =
+    [];
+  #successor: Successor | null = null;
+
+  /** @param stopping aborts when this agent is told to end; a session that ends for another reason keeps its server */
+  constructor(successors: Successors, deps: HandOverDeps, stopping: AbortSignal) {
+    this.#successors = successors;
+    this.#deps = deps;
+    this.#stopping = stopping;
+  }
+
+  /** Takes a server over if the successor is ready for its resource and the kubelet can be prepared for the change. */
+  async take(server: PluginServer, handlers: ResourceHandlers): Promise<boolean> {
+    if (!this.#stopping.aborted) return false;
+    this.#successor ??= this.#successors.ready;
+    if (this.#successor?.resources.includes(handlers.resource) !== true) return false;
+    const limit = AbortSignal.timeout(prepareWithinMs);
+    const servers = await prepareToLeave(server, handlers, this.#paths, this.#deps, limit);
+    if (servers === null) return false;
+    this.#passedOn.push({ servers, handlers });
+    return true;
+  }
+
+  /** Returns when the successor has registered and the servers that were passed on are closed. The lock has to be free. */
+  async complete(): Promise<void> {
+    if (this.#successor === null || this.#passedOn.length === 0) return;
+    const resources = this.#passedOn.map(({ handlers }) => handlers.resource);
+    this.#successor.tell();
+    const done = await this.#successor.untilServing(resources, AbortSignal.timeout(succeedWithinMs));
+    if (done) this.#deps.log.info({ resources }, 'handed over: another agent is registered');
+    else await this.#endAll();
+    await this.#deps.clock.sleep(lastCallsMs);
+    await Promise.all(
+      this.#passedOn.flatMap(({ servers }) => servers.map((server) => server[Symbol.asyncDispose]())),
+    );
+  }
+
+  get #paths(): { readonly folder: string; readonly socket: string } {
+    const { kubeletSocket } = this.#deps;
+    return { folder: dirname(kubeletSocket), socket: kubeletSocket };
+  }
+
+  /** The kubelet believes in devices that nobody serves; unless another agent is about to, it has to be told. */
+  async #endAll(): Promise<void> {
+    const { log } = this.#deps;
+    using lock = tryServingLock(this.#paths.folder);
+    log.warn(
+      `the agent that should take over has not registered${lock === null ? ' yet' : ' and has ended'}`,
+    );
+    if (lock === null) return;
+    const limit = AbortSignal.timeout(endWithinMs);
+    await Promise.all(
+      this.#passedOn.map(({ handlers }) => endForAllToSee(this.#paths, handlers, this.#deps, limit)),
+    ).catch((thrown: unknown) => log.warn(`the kubelet could not be told: ${describeError(thrown)}`));
+  }
+}
