@@ -47,7 +47,7 @@ export async function runAgent(
   deps: { readonly clock: Clock; readonly log: Log },
   signal: AbortSignal,
 ): Promise<void> {
-  const node = emptyNode();
+  const node = emptyNode(deps.clock);
   const config = new Latest<Config>(inputs.withoutFile);
   const usable = new Latest(false);
   const probe = new NodeProbe(node, config, usable, deps.clock);

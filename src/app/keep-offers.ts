@@ -1,3 +1,4 @@
+import { isCdiOnly } from '../allocation/response.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
 import type { Clock } from '../lib/clock.ts';
@@ -7,12 +8,15 @@ import type { Metrics } from '../metrics/collect.ts';
 import { findBooked } from '../resources/booked-device.ts';
 import { parseDeviceId } from '../resources/device-id.ts';
 import { blockOverlapping } from '../resources/overlap.ts';
-import { planResources, type NodePlan } from '../resources/plan.ts';
+import { planResources, type NodePlan, type PlanCircumstances } from '../resources/plan.ts';
 import { isResourceName } from '../lib/qualified-name.ts';
+import { joinRemarks } from '../resources/remark.ts';
 import { whyGone } from '../resources/why-gone.ts';
 import type { DescribedReading } from './described.ts';
 import type { InventoryState } from './inventory-loop.ts';
 import type { Node } from './node.ts';
+import { MemoryOffer } from './memory-offer.ts';
+import { planNodeMemory, withoutMemoryOnly, type NodeMemory } from './memory-terms.ts';
 import { Offer } from './offer.ts';
 import { PlanReport } from './plan-report.ts';
 import { runTogether } from './supervise.ts';
@@ -28,6 +32,9 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
   const wake = new Latest(0);
   const tell = (): void => wake.set(wake.value + 1);
   const planner = new OfferPlanner(node, deps);
+  const forget = node.books.onChange(() => {
+    for (const offer of node.offers.value) offer.show();
+  });
   await runTogether(
     [
       (until) => node.described.each(tell, until),
@@ -37,7 +44,7 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
       (until) => wake.each(() => planner.plan(), until),
     ],
     signal,
-  );
+  ).finally(forget);
 }
 
 /** Plans the node anew and hands each offer its part. */
@@ -48,6 +55,8 @@ class OfferPlanner {
   /** The kubelet's records that each offer has been told of: once, because later it may let go of what is in them. */
   readonly #toldOf = new WeakMap<Offer, readonly CheckpointEntry[]>();
   #profiles: NodePlan['profiles'] = new Map();
+  #whole: readonly Offer[] = [];
+  #memory: MemoryOffer | null = null;
 
   constructor(node: Node, deps: KeepOffersDeps) {
     this.#node = node;
@@ -61,27 +70,57 @@ class OfferPlanner {
     const { reading, settings, cdi } = described.value;
     const { snapshot, nodes } = reading;
     this.#report.inventory(inventory.value, snapshot);
-    const plan = planResources(snapshot, settings.resources, {
+    const circumstances: PlanCircumstances = {
       nodeFault: cdi?.problem ?? nodeFault(inventory.value, nodes, settings),
       faults: cdi?.faults ?? noFaults,
       profiles: this.#profiles,
       held: new Set(booked.value.flatMap(({ deviceIds }) => deviceIds.map((id) => parseDeviceId(id).uuid))),
-    });
+    };
+    const plan = planResources(snapshot, settings.resources, circumstances);
     this.#profiles = plan.profiles;
-    this.#report.plan(plan);
-    this.#node.remarks.set({ degradations: plan.degradations, notices: plan.notices });
-    this.#offer(plan, described.value);
+    const memory = planNodeMemory(settings.memory, {
+      snapshot,
+      resources: plan.resources,
+      nodeFault: circumstances.nodeFault,
+      faults: circumstances.faults,
+      needsDeviceNode:
+        settings.response.passDeviceSpecs && !isCdiOnly(settings.response.deviceListStrategies),
+    });
+    const remarks = joinRemarks(plan, memory.remarks);
+    this.#report.plan(remarks);
+    this.#node.remarks.set(remarks);
+    const resources = withoutMemoryOnly(plan.resources, memory.terms.plan.memoryOnly);
+    this.#offer({ ...plan, resources }, described.value);
+    this.#node.books.setTerms(memory.terms);
+    this.#offerMemory(memory, described.value);
+  }
+
+  /** Memory is offered from the first GPU on that has some, or while somebody holds some from before. */
+  #offerMemory({ gpus }: NodeMemory, { reading, settings, cdi }: DescribedReading): void {
+    const { books, offers } = this.#node;
+    const facts = {
+      nodes: reading.nodes,
+      cdiNames: cdi?.names ?? null,
+      settings: settings.response,
+      gpus,
+      frameworkEnv: settings.memory.frameworkEnv,
+    };
+    if (this.#memory !== null) return this.#memory.update(facts);
+    if (!books.areNeeded) return;
+    this.#memory = new MemoryOffer(books, facts, { ...this.#deps, books });
+    this.#memory.show();
+    offers.set([...offers.value, this.#memory]);
   }
 
   #offer(plan: NodePlan, { reading, settings, cdi }: DescribedReading): void {
     const { snapshot, nodes } = reading;
     const facts = { nodes, cdiNames: cdi?.names ?? null, settings: settings.response };
-    const before = this.#node.offers.value;
+    const before = this.#whole;
     const known = new Set<string>(before.map(({ resource }) => resource));
     const wanted = [...plan.resources.map(({ resource }) => resource), ...this.#inherited(reading)];
     const added = [...new Set(wanted)]
       .filter((resource) => !known.has(resource))
-      .map((resource) => new Offer(resource, facts, this.#deps));
+      .map((resource) => new Offer(resource, facts, { ...this.#deps, books: this.#node.books }));
     const offers = [...before, ...added].map((offer) => ({
       offer,
       planned: plan.resources.find(({ resource }) => resource === offer.resource) ?? nothing,
@@ -99,7 +138,9 @@ class OfferPlanner {
       const devices = blockOverlapping(planned.devices, left);
       offer.update({ ...planned, devices, whyGone: whyGone(snapshot) }, facts);
     }
-    if (added.length > 0) this.#node.offers.set([...before, ...added]);
+    if (added.length === 0) return;
+    this.#whole = [...before, ...added];
+    this.#node.offers.set([...this.#whole, ...(this.#memory === null ? [] : [this.#memory])]);
   }
 
   /** Resources that the plan has not, of which pods hold GPUs or MIG instances of this node. */

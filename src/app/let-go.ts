@@ -4,7 +4,9 @@ import type { Clock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { leavingMs } from '../resources/roster.ts';
-import type { Offer } from './offer.ts';
+import { mayList } from '../allocation/holdings/due.ts';
+import type { Calls } from './calls.ts';
+import type { Offered } from './offer.ts';
 
 export interface LetGoDeps {
   readonly kubeletFolder: string;
@@ -13,13 +15,12 @@ export interface LetGoDeps {
   readonly log: Log;
   /** Hears that devices have left the lists. */
   readonly onLeft: () => void;
+  readonly calls: Calls;
 }
 
 const lookEveryMs = 1000;
 /** Time between two questions to the kubelet about the same devices, while a pod holds them. */
 const askAgainMs = 30_000;
-/** After an Allocate, or the question for preferred devices before it, the kubelet's pod resources must not be listed for a moment. */
-const quietMs = 100;
 /** The kubelet writes its records for each list that it receives; this is ample. */
 const recordsWrittenMs = 1000;
 
@@ -30,7 +31,7 @@ const recordsWrittenMs = 1000;
  * @param offers those in force now
  */
 export async function letLeaversGo(
-  offers: () => readonly Offer[],
+  offers: () => readonly Offered[],
   deps: LetGoDeps,
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,14 +46,8 @@ export async function letLeaversGo(
         .map(({ id }) => ({ offer, key: `${offer.resource} ${id}` })),
     );
     const isNew = due.some(({ key }) => !askedOf.has(key));
-    if (due.length > 0 && (isNew || nowMs - askedMs >= askAgainMs) && isQuiet(offers(), deps)) {
-      const asked = await askAndLetGo(
-        [...new Set(due.map(({ offer }) => offer))],
-        offers,
-        deps,
-        sayOnce,
-        signal,
-      );
+    if (due.length > 0 && (isNew || nowMs - askedMs >= askAgainMs) && isQuiet(deps)) {
+      const asked = await askAndLetGo([...new Set(due.map(({ offer }) => offer))], deps, sayOnce, signal);
       if (asked) {
         askedMs = nowMs;
         askedOf = new Set(due.map(({ key }) => key));
@@ -62,20 +57,19 @@ export async function letLeaversGo(
   }
 }
 
-function isQuiet(offers: readonly Offer[], { clock }: LetGoDeps): boolean {
-  return offers.every((offer) => clock.now() - offer.lastCallMs >= quietMs);
+function isQuiet({ calls, clock }: LetGoDeps): boolean {
+  return mayList(calls.now, clock.now());
 }
 
 /** False when the kubelet turned busy before it could be asked. */
 async function askAndLetGo(
-  due: readonly Offer[],
-  offers: () => readonly Offer[],
+  due: readonly Offered[],
   deps: LetGoDeps,
   sayOnce: (text: string) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
   try {
-    const held = await heldDevices(due, offers, deps, signal);
+    const held = await heldDevices(due, deps, signal);
     if (held === 'busy') return false;
     for (const offer of due) {
       const before = offer.leaving.map(({ id }) => id);
@@ -98,12 +92,11 @@ async function askAndLetGo(
  * device list has arrived after that, in this order.
  */
 async function heldDevices(
-  due: readonly Offer[],
-  offers: () => readonly Offer[],
+  due: readonly Offered[],
   deps: LetGoDeps,
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, ReadonlySet<string>> | 'busy'> {
-  const quiet = (): boolean => isQuiet(offers(), deps);
+  const quiet = (): boolean => isQuiet(deps);
   const listed = (await listHeldDevices(deps.podResourcesSocket, quiet, signal)) ?? [];
   if (listed === 'busy') return listed;
   for (const offer of due) offer.resend();

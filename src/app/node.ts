@@ -1,9 +1,11 @@
 import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
+import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { DescribedReading } from './described.ts';
 import { emptyInventory, type InventoryState } from './inventory-loop.ts';
 import type { Remarks } from '../resources/remark.ts';
-import type { Offer } from './offer.ts';
+import { Books } from './books.ts';
+import type { Offered } from './offer.ts';
 import { ServingState } from './serving-state.ts';
 
 /** What the agent knows and offers. It outlives every config: an edit must not forget what is held or listed. */
@@ -12,7 +14,9 @@ export interface Node {
   /** The reading that is offered; `null` before the first. It follows the inventory as soon as runtimes know of it. */
   readonly described: Latest<DescribedReading | null>;
   /** The resources in force; a resource, once offered, stays. */
-  readonly offers: Latest<readonly Offer[]>;
+  readonly offers: Latest<readonly Offered[]>;
+  /** What is held on the GPUs. */
+  readonly books: Books;
   /** Counts the times that devices left a list: what they stood in the way of can be handed out. */
   readonly departures: Latest<number>;
   /** What could not be offered as asked, and what of the config means nothing here; `null` before the first plan. */
@@ -25,11 +29,12 @@ export interface Node {
 }
 
 /** A node of which nothing is known yet. */
-export function emptyNode(): Node {
+export function emptyNode(clock: Clock): Node {
   return {
     inventory: emptyInventory(),
     described: new Latest<DescribedReading | null>(null),
-    offers: new Latest<readonly Offer[]>([]),
+    offers: new Latest<readonly Offered[]>([]),
+    books: new Books(clock),
     departures: new Latest(0),
     remarks: new Latest<Remarks | null>(null),
     booked: new Latest<readonly CheckpointEntry[]>([]),

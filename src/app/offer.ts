@@ -8,6 +8,7 @@ import {
   type ContainerResponse,
   type ResponseSettings,
 } from '../allocation/response.ts';
+import { showOthers } from '../allocation/shown-devices.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
 import { Refusal, type ResourceHandlers } from '../kubelet/handlers.ts';
@@ -19,6 +20,7 @@ import type { LeftDevice } from '../resources/overlap.ts';
 import type { ResourcePlan } from '../resources/plan.ts';
 import type { PlannedDevice } from '../resources/planned-device.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
+import type { Books } from './books.ts';
 import { nextRoster, type RosterDevice } from '../resources/roster.ts';
 import { reportFaults } from './report-faults.ts';
 
@@ -29,6 +31,7 @@ export interface OfferDeps {
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Pick<Metrics, 'allocation' | 'refusal' | 'devices'>;
+  readonly books: Books;
 }
 
 /** What answers depend on; it changes as a whole. */
@@ -39,6 +42,18 @@ export interface NodeFacts {
   readonly cdiNames: CdiNames | null;
 }
 
+/** A resource as everything around it knows it. */
+export interface Offered extends ResourceHandlers {
+  /** Ids that are listed Unhealthy until nobody uses them, and since when (monotonic milliseconds). */
+  readonly leaving: readonly { readonly id: string; readonly sinceMs: number }[];
+  /** Lists by the books as they are. */
+  show(): void;
+  /** Sends the same list once more: the kubelet then writes its records afresh. */
+  resend(): void;
+  /** Drops the devices that have waited long enough and that nobody holds. */
+  letGo(held: ReadonlySet<string>): void;
+}
+
 /** What an offer is to be from now on. */
 export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'> {
   /** Says why a device that is listed and no longer planned has gone. */
@@ -46,7 +61,7 @@ export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'
 }
 
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
-export class Offer implements ResourceHandlers {
+export class Offer implements Offered {
   readonly resource: ResourceName;
   readonly list = new Latest<readonly ListedDevice[]>([]);
   readonly #deps: OfferDeps;
@@ -54,7 +69,6 @@ export class Offer implements ResourceHandlers {
   #roster: readonly RosterDevice[] = [];
   #node: NodeFacts;
   #oneShareOnly = false;
-  #lastCallMs = Number.NEGATIVE_INFINITY;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
     this.resource = resource;
@@ -67,11 +81,6 @@ export class Offer implements ResourceHandlers {
     return this.#roster.flatMap(({ id, leavingSinceMs }) =>
       leavingSinceMs === null ? [] : [{ id, sinceMs: leavingSinceMs }],
     );
-  }
-
-  /** When the last Allocate, or the question for preferred devices before one, was answered (monotonic milliseconds). */
-  get lastCallMs(): number {
-    return this.#lastCallMs;
   }
 
   /** Listed devices that a pod may hold and that a plan no longer has. */
@@ -121,18 +130,25 @@ export class Offer implements ResourceHandlers {
   }
 
   prefer(request: PreferenceRequest): readonly string[] {
-    this.#lastCallMs = this.#deps.clock.now();
+    this.#deps.books.calls.answered();
     return preferDevices(
       request,
       this.#roster.map((device) => device.id),
     );
   }
 
-  allocate(ids: readonly string[]): ContainerResponse {
-    const { clock, log, metrics } = this.#deps;
+  allocate(ids: readonly string[]): ContainerResponse | Promise<ContainerResponse> {
+    return this.#deps.books.calls.during(() => this.#decide(ids, 'may-reread'));
+  }
+
+  #decide(
+    ids: readonly string[],
+    reading: 'may-reread' | 'reread',
+  ): ContainerResponse | Promise<ContainerResponse> {
+    const { clock, log, metrics, books } = this.#deps;
     const { settings, nodes, cdiNames } = this.#node;
     const { resource } = this;
-    this.#lastCallMs = clock.now();
+    const nowMs = clock.now();
     const decision = decide(ids, {
       resource,
       devices: this.#roster,
@@ -147,17 +163,31 @@ export class Offer implements ResourceHandlers {
         decision.message,
       );
     }
-    for (const { id } of decision.devices) this.#recentlyNamed.set(id, this.#lastCallMs);
+    for (const { id } of decision.devices) this.#recentlyNamed.set(id, nowMs);
+    const placed = books.placeWhole(resource, { ids, books: reading });
+    if (placed.kind === 'reread-first') return books.reread().then(() => this.#decide(ids, 'reread'));
+    if (placed.kind === 'refused') {
+      metrics.refusal(resource, placed.reason);
+      log.warn({ resource, reason: placed.reason, asked: ids.length }, `refused: ${placed.message}`);
+      throw new Refusal('not-available', placed.message);
+    }
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
     const cdi = cdiNames === null ? null : { names: cdiNames, id: randomUUID() };
-    return buildResponse(decision.devices, settings, nodes, cdi);
+    const response = buildResponse(decision.devices, settings, nodes, cdi);
+    books.bookWhole(resource, ids, placed.claim, response);
+    return response;
+  }
+
+  show(): void {
+    this.#publish(this.#roster);
   }
 
   #publish(roster: readonly RosterDevice[]): void {
+    const withheld = this.#withheld(roster);
     const list = roster.map(({ id, fault, numaNode }) => ({
       id,
-      health: fault === null ? ('Healthy' as const) : ('Unhealthy' as const),
+      health: fault === null && !withheld.has(id) ? ('Healthy' as const) : ('Unhealthy' as const),
       numaNode,
     }));
     reportFaults(this.resource, this.#roster, roster, this.#deps.log);
@@ -170,5 +200,13 @@ export class Offer implements ResourceHandlers {
       { resource: this.resource, healthy, unhealthy: list.length - healthy },
       'device list changed',
     );
+  }
+
+  /** Devices that are not to be given out because of what memory holds. */
+  #withheld(roster: readonly RosterDevice[]): ReadonlySet<string> {
+    const { books } = this.#deps;
+    if (!books.areNeeded) return new Set();
+    const shown = showOthers(this.resource, roster, books.offer);
+    return new Set(shown.flatMap(({ id, withheld }) => (withheld === null ? [] : [id])));
   }
 }

@@ -12,6 +12,7 @@ import type { Metrics } from '../metrics/collect.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { HandOver } from './hand-over.ts';
+import { keepBooks, openBooks } from './keep-books.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
 import { standBy } from './stand-by.ts';
@@ -71,6 +72,7 @@ async function serveWithLock(
   tidyUp(folder, deps.log);
   const [booked] = await Promise.all([readBooked(folder, deps.log), calm]);
   node.booked.set(booked);
+  await openBooks(node, deps);
   await runTogether(
     [
       async (until) => {
@@ -84,10 +86,12 @@ async function serveWithLock(
           {
             ...deps,
             kubeletFolder: folder,
+            calls: node.books.calls,
             onLeft: () => node.departures.set(node.departures.value + 1),
           },
           until,
         ),
+      (until) => keepBooks(node, deps, until),
       (until) => untilLockLost(lock, successors, deps, until),
     ],
     signal,

@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
+import type { Fit } from '../allocation/promise.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
+import type { MemorySettings } from '../resources/memory-units.ts';
 import type { ResourceSettings } from '../resources/resource-settings.ts';
 
 /** What the choice and the opening of the driver depend on; an edit opens the driver anew. */
@@ -46,7 +48,19 @@ export function inventorySettings({ flags, imex }: Config): InventorySettings {
 export interface OfferSettings {
   readonly response: ResponseSettings;
   readonly resources: ResourceSettings;
+  readonly memory: MemoryTermsSettings;
   readonly imexRequired: boolean;
+}
+
+/** How GPU memory is offered. */
+export interface MemoryTermsSettings extends Omit<MemorySettings, 'timeSliced'> {
+  readonly enabled: boolean;
+  /** `null`: as much as the largest GPU has. */
+  readonly maxPerContainerMiB: number | null;
+  readonly fit: Fit;
+  readonly releaseDelayMs: number;
+  /** Whether containers are given the variables by which frameworks limit themselves. */
+  readonly frameworkEnv: boolean;
 }
 
 /** How containers are given devices by CDI name. */
@@ -76,7 +90,12 @@ export function describeSettings(config: Config): DescribeSettings {
     cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
   };
   return {
-    offers: { imexRequired: imex.required, response, resources: resourceSettings(config) },
+    offers: {
+      imexRequired: imex.required,
+      response,
+      resources: resourceSettings(config),
+      memory: config.memory,
+    },
     cdi: cdiSettings(config, response),
     kubeletSocket,
   };

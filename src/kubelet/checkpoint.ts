@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { recordAnnotation } from '../allocation/record.ts';
 import { OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { decodeContainerResponse } from './wire.ts';
 
 /** Device ids that the kubelet has booked for one container, from its own records. */
 export interface CheckpointEntry {
@@ -9,6 +11,8 @@ export interface CheckpointEntry {
   readonly container: string;
   readonly resource: string;
   readonly deviceIds: readonly string[];
+  /** The record in the annotations of the answer that the kubelet keeps; `null` where there is none. */
+  readonly record: string | null;
 }
 
 /** The kubelet's record of device allocations, in the folder of kubelet.sock. */
@@ -24,6 +28,7 @@ const checkpointFile = z.object({
           ContainerName: z.string(),
           ResourceName: z.string(),
           DeviceIDs: z.record(z.string(), z.array(z.string()).nullable()).nullable(),
+          AllocResp: z.string().nullish(),
         }),
       )
       .nullable(),
@@ -46,11 +51,22 @@ export async function readCheckpoint(folder: string): Promise<readonly Checkpoin
       container: entry.ContainerName,
       resource: entry.ResourceName,
       deviceIds: Object.values(entry.DeviceIDs ?? {}).flatMap((ids) => ids ?? []),
+      record: readRecord(entry.AllocResp ?? ''),
     }));
   } catch (thrown) {
     if (systemErrorCode(thrown) === 'ENOENT') return [];
     throw new OperatorError('checkpoint-unreadable', `The kubelet's record ${path} cannot be read`, {
       cause: thrown,
     });
+  }
+}
+
+/** `null` also for an answer that cannot be decoded: whoever gave it, it has no record that could be read. */
+function readRecord(answer: string): string | null {
+  if (answer === '') return null;
+  try {
+    return decodeContainerResponse(Buffer.from(answer, 'base64')).annotations[recordAnnotation] ?? null;
+  } catch {
+    return null;
   }
 }

@@ -12,10 +12,11 @@ export interface ResourceHandlers {
   /** Never throws: an error in GetPreferredAllocation fails the pod. */
   prefer(request: PreferenceRequest): readonly string[];
   /**
-   * Answers one container's request from memory.
+   * Answers one container's request from memory; only where that says no, and the kubelet's own record may say otherwise, once that
+   * record has been read anew.
    * @throws Refusal
    */
-  allocate(ids: readonly string[]): ContainerResponse;
+  allocate(ids: readonly string[]): ContainerResponse | Promise<ContainerResponse>;
 }
 
 /** A request that is turned down for a reason that the pod's author should read: it lands in the pod's status. */

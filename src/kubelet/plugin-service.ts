@@ -6,6 +6,7 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { once } from 'node:events';
+import type { ContainerResponse } from '../allocation/response.ts';
 import type { Log } from '../lib/log.ts';
 import { toError } from '../lib/errors.ts';
 import type { ListedDevice, PluginOptions } from './contract.ts';
@@ -39,21 +40,28 @@ export function pluginService(
   let streams = 0;
   function unary<Request, Response>(
     method: RpcMethod,
-    answer: (request: Request) => Response,
+    answer: (request: Request) => Response | Promise<Response>,
   ): handleUnaryCall<Request, Response> {
     return (call, callback) => {
       const startedMs = performance.now();
       const report = (code: StatusName): void =>
         deps.observer.rpc(method, code, (performance.now() - startedMs) / 1000);
-      try {
-        const response = answer(call.request);
+      const succeed = (response: Response): void => {
         callback(null, response);
         report('OK');
-      } catch (thrown) {
+      };
+      const fail = (thrown: unknown): void => {
         const failure = toServiceError(thrown);
         callback(failure);
         report(status[failure.code] as StatusName);
         if (!(thrown instanceof Refusal)) deps.log.error({ err: toError(thrown), method }, 'call failed');
+      };
+      try {
+        const response = answer(call.request);
+        if (response instanceof Promise) response.then(succeed, fail);
+        else succeed(response);
+      } catch (thrown) {
+        fail(thrown);
       }
     };
   }
@@ -83,7 +91,10 @@ export function pluginService(
 }
 
 /** The kubelet sends one container a call; the contract allows several, which must not share a device. */
-function allocateAll(handlers: ResourceHandlers, containers: readonly (readonly string[])[]): unknown {
+function allocateAll(
+  handlers: ResourceHandlers,
+  containers: readonly (readonly string[])[],
+): readonly ContainerResponse[] | Promise<readonly ContainerResponse[]> {
   if (containers.length === 0) {
     throw new Refusal('invalid-request', `${handlers.resource}: the Allocate request names no container.`);
   }
@@ -97,7 +108,9 @@ function allocateAll(handlers: ResourceHandlers, containers: readonly (readonly 
     }
     seen.add(id);
   }
-  return containers.map((ids) => handlers.allocate(ids));
+  const answers = containers.map((ids) => handlers.allocate(ids));
+  const waiting = answers.some((answer) => answer instanceof Promise);
+  return waiting ? Promise.all(answers) : (answers as readonly ContainerResponse[]);
 }
 
 /** Writes the list and every newer one; a reader that is slow gets only the newest. Ends the stream on our stop. */

@@ -1,4 +1,6 @@
 import type { RefusalReason } from '../allocation/decide.ts';
+import type { MemoryRefusalReason } from '../allocation/place-memory.ts';
+import type { WholeRefusalReason } from '../allocation/place-whole.ts';
 import type { DegradationKind } from '../resources/remark.ts';
 import { definitions, type LabelValue } from './definitions.ts';
 import { loadInstruments, type Instruments } from './instruments.ts';
@@ -38,7 +40,10 @@ export interface Metrics {
   /** One container was given devices. */
   allocation(resource: string): void;
   /** One container was refused devices; `malformed` when the request itself could not be read. */
-  refusal(resource: string, reason: RefusalReason | 'malformed'): void;
+  refusal(
+    resource: string,
+    reason: RefusalReason | MemoryRefusalReason | WholeRefusalReason | 'malformed',
+  ): void;
   /** A call was answered; streams are not counted. */
   rpc(
     method: LabelValue<'rpcDuration', 'method'>,

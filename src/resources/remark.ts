@@ -1,6 +1,11 @@
 /** What the plan does otherwise than asked, because of the GPUs that there are; a closed set, so that it can label a metric. */
 export type DegradationKind =
-  'mig-hidden' | 'mig-without-instances' | 'mig-mismatch' | 'unusable-name' | 'too-many-devices';
+  | 'mig-hidden'
+  | 'mig-without-instances'
+  | 'mig-mismatch'
+  | 'unusable-name'
+  | 'too-many-devices'
+  | 'memory-unit-too-small';
 
 /** Something on this node that cannot be offered as the config asks, in words for an administrator. */
 export interface Degradation {

@@ -35,6 +35,7 @@ async function leave() {
     podResourcesSocket: socket,
     clock,
     log,
+    calls: node.books.calls,
     onLeft: () => void departures.push('left'),
   };
   const running = letLeaversGo(() => [offer], deps, stop.signal);

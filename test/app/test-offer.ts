@@ -1,4 +1,5 @@
 import type { ResponseSettings } from '../../src/allocation/response.ts';
+import { Books } from '../../src/app/books.ts';
 import { Offer, type NodeFacts, type OfferDeps, type OfferPlan } from '../../src/app/offer.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
@@ -47,6 +48,7 @@ export const nodeFacts: NodeFacts = { settings, nodes: deviceNodes, cdiNames: nu
 /** An offer on a clock that stands still, with what it reported. */
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
+  readonly books: Books;
   readonly facts: NodeFacts;
   readonly clock: ManualClock;
   readonly lines: readonly LoggedLine[];
@@ -62,6 +64,6 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
       void reports.push(`${resource} ${healthy} healthy ${unhealthy} unhealthy`),
   };
   const facts = { ...nodeFacts, settings: { ...settings, ...own } };
-  const deps = { clock, log, metrics };
-  return { offer: new Offer('nvidia.com/gpu', facts, deps), facts, clock, lines, reports };
+  const deps = { clock, log, metrics, books: new Books(clock) };
+  return { offer: new Offer('nvidia.com/gpu', facts, deps), books: deps.books, facts, clock, lines, reports };
 }

@@ -1,0 +1,183 @@
+import { dampAfterRefusal, type Damping } from '../allocation/damping.ts';
+import { decodeRecord } from '../allocation/decode-record.ts';
+import type { HoldingsEvent } from '../allocation/holdings/events.ts';
+import { noHoldings, type Holdings } from '../allocation/holdings/holdings.ts';
+import { nextHoldings } from '../allocation/holdings/next-holdings.ts';
+import { isMemory, type NodeGpus } from '../allocation/holdings/node-gpus.ts';
+import type { MemoryOffer } from '../allocation/memory-view.ts';
+import { placeMemory, type MemoryDecision } from '../allocation/place-memory.ts';
+import { placeWhole, type WholeDecision } from '../allocation/place-whole.ts';
+import type { Fit } from '../allocation/promise.ts';
+import { recordAnnotation } from '../allocation/record.ts';
+import type { ContainerResponse } from '../allocation/response.ts';
+import type { Clock } from '../lib/clock.ts';
+import { memoryResource, type MemoryPlan } from '../resources/memory-units.ts';
+import { Calls } from './calls.ts';
+
+/** What the config and the GPUs say of memory. */
+export interface MemoryTerms {
+  readonly plan: MemoryPlan;
+  readonly node: NodeGpus;
+  /** Why a GPU cannot be used, by UUID. */
+  readonly faults: ReadonlyMap<string, string>;
+  /** Units; `null`: as many as the largest GPU has. */
+  readonly maxPerContainer: number | null;
+  readonly fit: Fit;
+  readonly releaseDelayMs: number;
+}
+
+/** Reads the kubelet's record as it is now, and books it; says nothing when it cannot be had in time. */
+export type Reread = () => Promise<void>;
+
+/** One request: ids of one resource for one container. */
+interface Asked {
+  readonly ids: readonly string[];
+  readonly books: 'may-reread' | 'reread';
+}
+
+/**
+ * What is held on the node's GPUs, by memory and in any other way, and the only place where it is decided who gets what. Every decision
+ * and its booking happen at one stroke.
+ */
+export class Books {
+  readonly calls: Calls;
+  readonly #clock: Clock;
+  readonly #readers = new Set<() => void>();
+  #holdings: Holdings;
+  #terms: MemoryTerms = noTerms;
+  #damping: Damping = null;
+  #reread: Reread = () => Promise.resolve();
+  #trusted = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.calls = new Calls(clock);
+    this.#holdings = noHoldings(clock.now());
+  }
+
+  get holdings(): Holdings {
+    return this.#holdings;
+  }
+
+  /** False on a node where no memory is offered or held: then the kubelet's own books are enough. */
+  get areNeeded(): boolean {
+    return this.#terms.plan.units > 0 || this.holdsMemory;
+  }
+
+  get holdsMemory(): boolean {
+    return this.#holdings.entries.some((entry) => isMemory(entry, this.#terms.node));
+  }
+
+  /** What lists are made of and requests are held against. */
+  get offer(): MemoryOffer {
+    const { plan, node, faults, maxPerContainer, fit } = this.#terms;
+    return { plan, node, faults, maxPerContainer, fit, holdings: this.#holdings, damping: this.#damping };
+  }
+
+  /** Hears of each change, at once: lists have to be on their way before an answer is. Returns the way to stop it. */
+  onChange(see: () => void): () => void {
+    this.#readers.add(see);
+    return () => this.#readers.delete(see);
+  }
+
+  setTerms(terms: MemoryTerms): void {
+    this.#terms = terms;
+    this.#tell();
+  }
+
+  /** Starts afresh with a kubelet that is served from now on. */
+  begin(kubeletSinceMs: number, reread: Reread): void {
+    this.#holdings = noHoldings(kubeletSinceMs);
+    this.#trusted = false;
+    this.#reread = reread;
+  }
+
+  /** From now on no other agent answers the kubelet: what was read stays right. */
+  trust(): void {
+    this.#trusted = true;
+  }
+
+  /** From now on another agent may answer the kubelet too: its record is read before each decision. */
+  distrust(reread: Reread): void {
+    this.#trusted = false;
+    this.#reread = reread;
+  }
+
+  reread(): Promise<void> {
+    return this.#reread();
+  }
+
+  apply(event: HoldingsEvent): void {
+    const { node, releaseDelayMs } = this.#terms;
+    this.#holdings = nextHoldings(this.#holdings, event, { node, releaseDelayMs });
+    this.#tell();
+  }
+
+  /** What is shown may depend on the time alone. */
+  tick(): void {
+    const lingers = this.#holdings.entries.some(({ afterlife }) => afterlife?.kind === 'releasing');
+    if (lingers || this.#damping !== null) this.#tell();
+  }
+
+  placeMemory({ ids, books }: Asked): MemoryDecision {
+    if (books === 'may-reread' && !this.#trusted) return { kind: 'reread-first' };
+    const decision = placeMemory({ ids, books }, this.offer);
+    if (decision.kind === 'granted') {
+      const { record, claim } = decision;
+      this.apply({
+        kind: 'answered',
+        atMs: this.#clock.now(),
+        resource: memoryResource,
+        deviceIds: ids,
+        record,
+        claim,
+      });
+    } else if (decision.kind === 'refused' && decision.isMisfit) {
+      this.#damping = dampAfterRefusal(this.#damping, ids.length, this.#clock.now());
+      this.#tell();
+    }
+    return decision;
+  }
+
+  placeWhole(resource: string, { ids, books }: Asked): WholeDecision {
+    if (!this.areNeeded) return { kind: 'free', claim: null };
+    if (books === 'may-reread' && !this.#trusted) return { kind: 'reread-first' };
+    const { plan, node } = this.#terms;
+    const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
+    return placeWhole({ ids, books, resource }, { holdings: this.#holdings, node, memoryGpus });
+  }
+
+  /** Books an answer of a resource other than memory that is about to be given. */
+  bookWhole(
+    resource: string,
+    ids: readonly string[],
+    claim: string | null,
+    response: ContainerResponse,
+  ): void {
+    if (!this.areNeeded) return;
+    const record = decodeRecord(response.annotations[recordAnnotation] ?? '');
+    if (record === null) throw new Error(`the answer for ${resource} has no record`);
+    this.apply({ kind: 'answered', atMs: this.#clock.now(), resource, deviceIds: ids, record, claim });
+  }
+
+  #tell(): void {
+    for (const see of this.#readers) see();
+  }
+}
+
+const noTerms: MemoryTerms = {
+  plan: {
+    kind: 'planned',
+    unitMiB: 1024,
+    gpus: [],
+    units: 0,
+    leftOut: [],
+    memoryOnly: new Set(),
+    unknownDevices: [],
+  },
+  node: { memoryResource, known: new Set(), gpuOfMig: new Map() },
+  faults: new Map(),
+  maxPerContainer: null,
+  fit: 'guaranteed',
+  releaseDelayMs: 0,
+};

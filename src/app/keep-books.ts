@@ -1,0 +1,180 @@
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
+import type { ListedDevices, Reading } from '../allocation/holdings/events.ts';
+import { readCheckpoint } from '../kubelet/checkpoint.ts';
+import { listHeldDevices } from '../kubelet/pod-resources.ts';
+import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
+import { watchSocket } from '../kubelet/socket-watch.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import type { Books } from './books.ts';
+import type { Node } from './node.ts';
+import { runTogether } from './supervise.ts';
+
+export interface KeepBooksDeps {
+  readonly kubeletSocket: string;
+  readonly podResourcesSocket: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const lookEveryMs = 100;
+/** Time between two tries of what the kubelet did not answer. */
+const tryAgainMs = 1000;
+/** The kubelet writes its record for each list that it receives; this is ample. */
+const writtenWithinMs = 1000;
+/** An Allocate waits no longer than this for the kubelet's record. */
+const rereadWithinMs = 300;
+
+/** Starts the books of the node that this agent begins to serve, from the kubelet's record as it is. */
+export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> {
+  const { books } = node;
+  books.begin(kubeletSinceMs(deps), () => rereadAfterList(node, deps));
+  const checkpoint = await readReading(deps);
+  books.apply({ kind: 'checkpoint-found', atMs: deps.clock.now(), checkpoint });
+}
+
+/**
+ * Keeps the books of a node right while this agent serves it: follows the kubelet's restarts, and asks it what containers hold as often
+ * as the rules want. When it ends, another agent may serve the node, and each decision that is still asked for looks at the kubelet's
+ * record first.
+ */
+export async function keepBooks(node: Node, deps: KeepBooksDeps, signal: AbortSignal): Promise<void> {
+  try {
+    await runTogether(
+      [(until) => followKubelet(node.books, deps, until), (until) => lookAgain(node, deps, until)],
+      signal,
+    );
+  } finally {
+    node.books.distrust(() => rereadAsItIs(node.books, deps));
+  }
+}
+
+async function followKubelet(books: Books, deps: KeepBooksDeps, signal: AbortSignal): Promise<void> {
+  const kubelet = await watchSocket(deps.kubeletSocket, deps.clock, signal);
+  let known = kubelet.value;
+  for await (const identity of kubelet.values(signal)) {
+    if (identity === null || identity === known) continue;
+    known = identity;
+    const checkpoint = await readReading(deps);
+    books.apply({ kind: 'kubelet-appeared', atMs: deps.clock.now(), checkpoint });
+  }
+}
+
+async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): Promise<void> {
+  const { books, offers, serving } = node;
+  const { clock, log } = deps;
+  let notBeforeMs = Number.NEGATIVE_INFINITY;
+  let said = '';
+  const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
+  while (!signal.aborted) {
+    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    const nowMs = clock.now();
+    const connected = offers.value.every(({ resource }) => serving.isConnected(resource));
+    if (signal.aborted || !books.areNeeded || nowMs < notBeforeMs || !connected || !isQuiet()) continue;
+    books.tick();
+    try {
+      const wanted = wantsRound(books.holdings, nowMs)
+        ? await makeRound(node, deps, isQuiet, signal)
+        : wantsList(books.holdings, nowMs)
+          ? await takeList(books, deps, isQuiet, signal)
+          : 'done';
+      if (wanted === 'unanswered') notBeforeMs = nowMs + tryAgainMs;
+      said = '';
+    } catch (thrown) {
+      if (signal.aborted) return;
+      notBeforeMs = nowMs + tryAgainMs;
+      const reason = describeError(thrown);
+      if (reason !== said) log.warn(`what containers hold cannot be asked of the kubelet: ${reason}`);
+      said = reason;
+    }
+  }
+}
+
+type Outcome = 'done' | 'unanswered';
+
+async function takeList(
+  books: Books,
+  deps: KeepBooksDeps,
+  isQuiet: () => boolean,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const containers = await list(deps, isQuiet, signal);
+  if (containers === 'busy') return 'done';
+  books.apply({ kind: 'listed', atMs: deps.clock.now(), containers });
+  return 'done';
+}
+
+/** A List, a list sent anew, and the record that the kubelet writes after it: in this order it forgets who has ended. */
+async function makeRound(
+  node: Node,
+  deps: KeepBooksDeps,
+  isQuiet: () => boolean,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  const { clock } = deps;
+  const startedMs = clock.now();
+  const containers = await list(deps, isQuiet, signal);
+  if (containers === 'busy') return 'done';
+  const folder = dirname(deps.kubeletSocket);
+  if (!(await waitUntilRewritten(folder, () => resend(node), writtenWithinMs, clock, signal)))
+    return 'unanswered';
+  const checkpoint = await readReading(deps);
+  const { books } = node;
+  const isFirst = !books.holdings.started;
+  books.apply({ kind: 'round', startedMs, atMs: clock.now(), containers, checkpoint });
+  books.trust();
+  if (isFirst && books.holdings.started)
+    deps.log.info({ held: books.holdings.entries.length }, 'what containers hold on this node is known');
+  return 'done';
+}
+
+async function list(
+  { podResourcesSocket }: KeepBooksDeps,
+  isQuiet: () => boolean,
+  signal: AbortSignal,
+): Promise<readonly ListedDevices[] | 'busy' | null> {
+  return listHeldDevices(podResourcesSocket, isQuiet, signal);
+}
+
+/** During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. */
+async function rereadAfterList(node: Node, deps: KeepBooksDeps): Promise<void> {
+  const startedMs = deps.clock.now();
+  const never = new AbortController().signal;
+  const folder = dirname(deps.kubeletSocket);
+  if (!(await waitUntilRewritten(folder, () => resend(node), rereadWithinMs, deps.clock, never))) return;
+  const checkpoint = await readReading(deps);
+  node.books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint });
+}
+
+/** The kubelet writes down each allocation before it asks for the next one. */
+async function rereadAsItIs(books: Books, deps: KeepBooksDeps): Promise<void> {
+  const startedMs = deps.clock.now();
+  const checkpoint = await readReading(deps);
+  books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint });
+}
+
+/** One list is enough: the record is of all resources. */
+function resend({ offers }: Node): void {
+  offers.value.toSorted((a, b) => a.list.value.length - b.list.value.length)[0]?.resend();
+}
+
+async function readReading({ kubeletSocket, log }: KeepBooksDeps): Promise<Reading> {
+  try {
+    return await readCheckpoint(dirname(kubeletSocket));
+  } catch (thrown) {
+    log.debug(describeError(thrown));
+    return 'unreadable';
+  }
+}
+
+/** When the kubelet's socket appeared, by the clock of the books. */
+function kubeletSinceMs({ kubeletSocket, clock }: KeepBooksDeps): number {
+  try {
+    return clock.now() - Math.max(0, Date.now() - statSync(kubeletSocket).ctimeMs);
+  } catch {
+    return clock.now();
+  }
+}

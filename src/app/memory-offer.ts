@@ -1,0 +1,129 @@
+import { randomUUID } from 'node:crypto';
+import { buildMemoryResponse, type MemoryDevice } from '../allocation/memory-response.ts';
+import { showMemory } from '../allocation/shown-devices.ts';
+import type { ContainerResponse } from '../allocation/response.ts';
+import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
+import { Refusal } from '../kubelet/handlers.ts';
+import { Latest } from '../lib/latest.ts';
+import { memoryResource } from '../resources/memory-units.ts';
+import { leavingMs } from '../resources/roster.ts';
+import type { Books } from './books.ts';
+import type { NodeFacts, Offered, OfferDeps } from './offer.ts';
+
+/** How long after an Allocate its ids stay listed, whatever becomes of them. */
+const recentMs = 5000;
+
+/** What an offer of memory depends on beside what is booked. */
+export interface MemoryFacts extends NodeFacts {
+  /** By UUID. */
+  readonly gpus: ReadonlyMap<string, MemoryDevice>;
+  readonly frameworkEnv: boolean;
+}
+
+/** GPU memory as it is offered now. Units are tied to no GPU: the kubelet counts them, and here the GPU is chosen. */
+export class MemoryOffer implements Offered {
+  readonly resource = memoryResource;
+  readonly list = new Latest<readonly ListedDevice[]>([]);
+  /** Ids come and go with what is booked, so nobody has to ask the kubelet about them. */
+  readonly leaving: Offered['leaving'] = [];
+  readonly #books: Books;
+  readonly #deps: OfferDeps;
+  readonly #namedMs = new Map<string, number>();
+  readonly #gone = new Map<string, number>();
+  #facts: MemoryFacts;
+
+  constructor(books: Books, facts: MemoryFacts, deps: OfferDeps) {
+    this.#books = books;
+    this.#facts = facts;
+    this.#deps = deps;
+  }
+
+  update(facts: MemoryFacts): void {
+    this.#facts = facts;
+    this.show();
+  }
+
+  /** Lists what is promised and held by the books as they are. */
+  show(): void {
+    const nowMs = this.#deps.clock.now();
+    const shown = showMemory(this.#books.offer, nowMs).map(({ id, withheld }) =>
+      listed(id, withheld === null),
+    );
+    const list = [...shown, ...this.#leavers(new Set(shown.map(({ id }) => id)), nowMs)];
+    if (isSame(list, this.list.value)) return;
+    this.list.set(list);
+    const healthy = list.filter(({ health }) => health === 'Healthy').length;
+    this.#deps.metrics.devices(this.resource, { healthy, unhealthy: list.length - healthy });
+    this.#deps.log.debug(
+      { resource: this.resource, healthy, unhealthy: list.length - healthy },
+      'device list changed',
+    );
+  }
+
+  resend(): void {
+    this.list.set(this.list.value);
+  }
+
+  letGo(): void {
+    this.show();
+  }
+
+  /** The ids mean nothing, so those of lowest number do. */
+  prefer({ availableIds, requiredIds, size }: PreferenceRequest): readonly string[] {
+    this.#books.calls.answered();
+    return [...new Set([...requiredIds, ...availableIds])].slice(0, Math.max(0, size));
+  }
+
+  allocate(ids: readonly string[]): ContainerResponse | Promise<ContainerResponse> {
+    return this.#books.calls.during(() => this.#decide(ids, 'may-reread'));
+  }
+
+  #decide(
+    ids: readonly string[],
+    books: 'may-reread' | 'reread',
+  ): ContainerResponse | Promise<ContainerResponse> {
+    const { clock, log, metrics } = this.#deps;
+    const { resource } = this;
+    const nowMs = clock.now();
+    for (const id of ids) this.#namedMs.set(id, nowMs);
+    const decision = this.#books.placeMemory({ ids, books });
+    if (decision.kind === 'reread-first') return this.#books.reread().then(() => this.#decide(ids, 'reread'));
+    if (decision.kind === 'refused') {
+      const { reason, message } = decision;
+      metrics.refusal(resource, reason);
+      log.warn({ resource, reason, asked: ids.length }, `refused: ${message}`);
+      throw new Refusal(decision.isMisfit ? 'not-available' : 'invalid-request', message);
+    }
+    const { nodes, settings, cdiNames, gpus, frameworkEnv } = this.#facts;
+    const device = gpus.get(decision.gpu.uuid);
+    if (device === undefined) throw new Error(`${decision.gpu.uuid} was chosen and is not known`);
+    metrics.allocation(resource);
+    log.info(
+      { resource, units: decision.units, gpu: decision.gpu.uuid, mib: decision.memoryMiB },
+      'allocated',
+    );
+    const cdi = cdiNames === null ? null : { names: cdiNames, id: randomUUID() };
+    return buildMemoryResponse(decision, device, { ...settings, frameworkEnv }, nodes, cdi);
+  }
+
+  /** Ids that are shown no more stay for a while, Unhealthy: the kubelet may be giving one of them out just now. */
+  #leavers(shown: ReadonlySet<string>, nowMs: number): readonly ListedDevice[] {
+    for (const { id } of this.list.value)
+      if (!shown.has(id) && !this.#gone.has(id)) this.#gone.set(id, nowMs);
+    for (const [id, namedMs] of this.#namedMs) if (nowMs - namedMs >= recentMs) this.#namedMs.delete(id);
+    for (const [id, goneMs] of this.#gone)
+      if (shown.has(id) || (nowMs - goneMs >= leavingMs && !this.#namedMs.has(id))) this.#gone.delete(id);
+    return [...this.#gone.keys()].map((id) => listed(id, false));
+  }
+}
+
+function listed(id: string, healthy: boolean): ListedDevice {
+  return { id, health: healthy ? 'Healthy' : 'Unhealthy', numaNode: null };
+}
+
+function isSame(one: readonly ListedDevice[], other: readonly ListedDevice[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ id, health }, at) => id === other[at]?.id && health === other[at].health)
+  );
+}

@@ -1,0 +1,127 @@
+import type { Gpu, Snapshot } from '../inventory/gpu.ts';
+import type { MemoryDevice } from '../allocation/memory-response.ts';
+import { memoryResource, planMemory, type MemoryPlan } from '../resources/memory-units.ts';
+import type { ResourcePlan } from '../resources/plan.ts';
+import type { Remarks } from '../resources/remark.ts';
+import type { MemoryTerms } from './books.ts';
+import type { MemoryTermsSettings } from './settings.ts';
+
+/** What a plan of resources means for memory. */
+export interface NodeMemory {
+  readonly terms: MemoryTerms;
+  /** The GPUs that are offered by memory, by UUID. */
+  readonly gpus: ReadonlyMap<string, MemoryDevice>;
+  readonly remarks: Remarks;
+}
+
+interface Circumstances {
+  readonly snapshot: Snapshot;
+  readonly resources: readonly ResourcePlan[];
+  /** What keeps every GPU from being used; `null` when nothing does. */
+  readonly nodeFault: string | null;
+  /** What keeps a GPU from being used although the driver has nothing against it, by UUID. */
+  readonly faults: ReadonlyMap<string, string>;
+  /** Whether a GPU is given by its device node. */
+  readonly needsDeviceNode: boolean;
+}
+
+/** The memory of the GPUs that are offered in any way. */
+export function planNodeMemory(settings: MemoryTermsSettings, circumstances: Circumstances): NodeMemory {
+  const { snapshot, resources } = circumstances;
+  const devices = resources.flatMap((resource) => resource.devices);
+  const offered = new Set(devices.map(({ gpu }) => gpu.uuid));
+  const timeSliced = new Set(devices.flatMap(({ gpu, replica }) => (replica === null ? [] : [gpu.uuid])));
+  const gpus = settings.enabled ? snapshot.gpus.filter(({ uuid }) => offered.has(uuid)) : [];
+  const planned = planMemory(gpus, { ...settings, timeSliced });
+  const plan = planned.kind === 'planned' ? planned : noMemory(settings.unitMiB);
+  return {
+    terms: {
+      plan,
+      node: {
+        memoryResource,
+        known: new Set(snapshot.gpus.map(({ uuid }) => uuid)),
+        gpuOfMig: new Map(
+          snapshot.gpus.flatMap((gpu) =>
+            gpu.migInstances.map((instance) => [instance.uuid, gpu.uuid] as const),
+          ),
+        ),
+      },
+      faults: findFaults(circumstances),
+      maxPerContainer:
+        settings.maxPerContainerMiB === null ? null : Math.floor(settings.maxPerContainerMiB / plan.unitMiB),
+      fit: settings.fit,
+      releaseDelayMs: settings.releaseDelayMs,
+    },
+    gpus: new Map(
+      gpus
+        .filter(({ uuid }) => plan.gpus.some((gpu) => gpu.uuid === uuid))
+        .map((gpu) => [gpu.uuid, describe(gpu, plan)] as const),
+    ),
+    remarks: {
+      degradations:
+        planned.kind === 'planned' ? [] : [{ kind: 'memory-unit-too-small', message: planned.message }],
+      notices: [
+        ...plan.leftOut.map(
+          ({ uuid, index, reason }) => `GPU ${index} (${uuid}) is not offered by memory: ${reason}`,
+        ),
+        ...plan.unknownDevices.map((device) => `memory.devices: ${device} is no GPU that this node offers`),
+      ],
+    },
+  };
+}
+
+/** What no resource may offer whole, because it is offered by memory alone. */
+export function withoutMemoryOnly(
+  resources: readonly ResourcePlan[],
+  memoryOnly: ReadonlySet<string>,
+): readonly ResourcePlan[] {
+  if (memoryOnly.size === 0) return resources;
+  return resources.map((resource) => ({
+    ...resource,
+    devices: resource.devices.filter(({ gpu, mig }) => mig !== null || !memoryOnly.has(gpu.uuid)),
+  }));
+}
+
+function noMemory(unitMiB: number): MemoryPlan {
+  return {
+    kind: 'planned',
+    unitMiB,
+    gpus: [],
+    units: 0,
+    leftOut: [],
+    memoryOnly: new Set(),
+    unknownDevices: [],
+  };
+}
+
+function findFaults({
+  snapshot,
+  nodeFault,
+  faults,
+  needsDeviceNode,
+}: Circumstances): ReadonlyMap<string, string> {
+  return new Map(
+    snapshot.gpus.flatMap(({ uuid, error, minor }) => {
+      const nodeless =
+        needsDeviceNode && minor === null ? 'the driver does not say which /dev/nvidia<N> it is' : null;
+      const fault = error ?? faults.get(uuid) ?? nodeFault ?? nodeless;
+      return fault === null ? [] : [[uuid, fault] as const];
+    }),
+  );
+}
+
+function describe(gpu: Gpu, plan: MemoryPlan): MemoryDevice {
+  const { uuid, index, minor, memoryTotalMiB, memoryReservedMiB } = gpu;
+  const totalMiB = plan.gpus.find((each) => each.uuid === uuid)?.totalMiB ?? 0;
+  return {
+    device: {
+      id: uuid,
+      gpu: { uuid, index, minor, memoryTotalMiB },
+      mig: null,
+      replica: null,
+      fault: null,
+      numaNode: null,
+    },
+    usableMiB: totalMiB - (memoryReservedMiB ?? 0),
+  };
+}
