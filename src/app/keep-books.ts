@@ -21,6 +21,8 @@ export interface KeepBooksDeps {
 }
 
 const lookEveryMs = 100;
+/** The same where no memory is offered. */
+const lookForNeedMs = 1000;
 /** Time between two tries of what the kubelet did not answer. */
 const tryAgainMs = 1000;
 /** The kubelet writes its record for each list that it receives; this is ample. */
@@ -70,7 +72,7 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   let said = '';
   const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
   while (!signal.aborted) {
-    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    await clock.sleep(books.areNeeded ? lookEveryMs : lookForNeedMs, signal).catch(() => undefined);
     const nowMs = clock.now();
     const connected = offers.value.every(({ resource }) => serving.isConnected(resource));
     if (signal.aborted || !books.areNeeded || nowMs < notBeforeMs || !connected || !isQuiet()) continue;

@@ -56,6 +56,8 @@ describe('GPU memory', () => {
     const none = await node.admit('none', 1, memory);
     expect(none).toMatchObject({ phase: 'Failed' });
 
+    // What ends before a List has shown it is waited for.
+    await node.kubelet.waitForEvent('pods-listed', { deadlineMs: patienceMs });
     for (const pod of [...pods, full]) node.kubelet.remove(pod);
     await node.waitForStatus({ [memory]: `${unitsPerGpu}/56`, [gpuResource]: '2/2' });
     node.kubelet.remove(whole);
