@@ -47,6 +47,8 @@ export const nodeFacts: NodeFacts = { settings, nodes: deviceNodes, cdiNames: nu
 /** An offer on a clock that stands still, with what it reported. */
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
+  /** Another resource, with nothing in it. */
+  readonly other: Offer;
   readonly facts: NodeFacts;
   readonly clock: ManualClock;
   readonly lines: readonly LoggedLine[];
@@ -63,5 +65,9 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
   };
   const facts = { ...nodeFacts, settings: { ...settings, ...own } };
   const deps = { clock, log, metrics };
-  return { offer: new Offer('nvidia.com/gpu', facts, deps), facts, clock, lines, reports };
+  const [offer, other] = [
+    new Offer('nvidia.com/gpu', facts, deps),
+    new Offer('nvidia.com/other', facts, deps),
+  ];
+  return { offer, other, facts, clock, lines, reports };
 }
