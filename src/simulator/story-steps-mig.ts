@@ -36,10 +36,11 @@ export const migSteps: readonly StoryStep[] = [
   {
     title: 'Idle instances are cut anew beside a pod that runs',
     promise: 'the pods on their siblings keep what they have; what is new is offered, what is gone is not',
-    async run({ kubelet, setMig }) {
+    async run(node) {
+      const { kubelet } = node;
       const training = podNamed(kubelet, 'training');
       const before = visible(kubelet, training);
-      await setMig(0, ['3g.20gb', '2g.10gb', '2g.10gb']);
+      await node.setMig(0, ['3g.20gb', '2g.10gb', '2g.10gb']);
       await kubelet.waitForAllocatable(medium, 2, deadlineMs);
       await kubelet.waitForAllocatable(small, 7, deadlineMs);
       check(training.phase === 'Running', `the pod is ${training.phase}`);
