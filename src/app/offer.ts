@@ -54,6 +54,8 @@ export class Offer implements ResourceHandlers {
   #roster: readonly RosterDevice[] = [];
   #node: NodeFacts;
   #oneShareOnly = false;
+  /** What the list was made from; `null` when it has to be made anew. */
+  #planned: readonly PlannedDevice[] | null = null;
   #lastCallMs = Number.NEGATIVE_INFINITY;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
@@ -87,6 +89,7 @@ export class Offer implements ResourceHandlers {
    * They leave as every other device that is gone. Nothing is published before the next `update`.
    */
   keepHeld(held: readonly PlannedDevice[]): void {
+    this.#planned = null;
     const ids = new Set(held.map(({ id }) => id));
     const known = new Set(this.#roster.map((device) => device.id));
     const leavingSinceMs = this.#deps.clock.now();
@@ -97,10 +100,12 @@ export class Offer implements ResourceHandlers {
     ];
   }
 
-  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
+  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. The same devices once more cost nothing. */
   update({ devices, oneShareOnly, whyGone }: OfferPlan, node: NodeFacts): void {
     this.#node = node;
     this.#oneShareOnly = oneShareOnly;
+    if (devices === this.#planned) return;
+    this.#planned = devices;
     const inUse = new Set(this.#roster.map((device) => device.id));
     this.#publish(nextRoster(this.#roster, devices, { nowMs: this.#deps.clock.now(), inUse, whyGone }));
   }

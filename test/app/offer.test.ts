@@ -151,9 +151,10 @@ describe('what a pod may hold', () => {
 
   it('is what the kubelet has booked, planned or not', () => {
     const node = testOffer();
-    node.offer.update(asPlan([planned(0, { fault: 'blocked' })]), nodeFacts);
+    const plan = asPlan([planned(0, { fault: 'blocked' })]);
+    node.offer.update(plan, nodeFacts);
     node.offer.keepHeld([planned(0, { fault: 'held' }), planned(7, { fault: 'held' })]);
-    node.offer.update(asPlan([planned(0, { fault: 'blocked' })]), nodeFacts);
+    node.offer.update(plan, nodeFacts);
     expect(left(node)).toEqual(['GPU-0', 'GPU-7']);
     expect(listOf(node)).toEqual(['GPU-0 Unhealthy', 'GPU-7 Unhealthy']);
     expect(node.offer.leaving).toEqual([{ id: 'GPU-7', sinceMs: 0 }]);

@@ -189,6 +189,26 @@ describe.concurrent('the strategies none and single', () => {
     expect(said()).toBe(1);
   });
 
+  it('single keeps the shape that a pod holds through a crash, whatever GPU comes first then', async () => {
+    const gpus = (first: string): ScenarioContent => ({
+      gpus: [
+        { model: 'a100-sxm4-40gb', mig: [first] },
+        { model: 'a100-sxm4-40gb', mig: ['1g.5gb', '1g.5gb'] },
+      ],
+    });
+    await using kubeletNode = await openKubeletNode({ gpus: gpus('1g.5gb') });
+    const first = kubeletNode.startAgent(['--mig-strategy', 'single']);
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '3/3' });
+    const pod = await kubeletNode.admit('p', 3);
+    first.signal('SIGKILL');
+    await first.exit;
+    kubeletNode.kubelet.remove(pod);
+    await kubeletNode.writeScenario(gpus('3g.20gb'));
+    kubeletNode.startAgent(['--mig-strategy', 'single']);
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '2/2' });
+    expect(kubeletNode.kubelet.crashed).toBeNull();
+  });
+
   it('single offers instances of one shape as GPUs, keeps to it, and names the GPU that does not fit', async () => {
     const gpus = (first: readonly string[]): ScenarioContent => ({
       gpus: [
