@@ -15,9 +15,9 @@ function withContainer(change: Partial<SeenContainer>): Observation {
   return { ...first, pods };
 }
 
-function violationsOf(next: Observation, kills: readonly string[] = []): readonly string[] {
+function violationsOf(next: Observation, kills: readonly string[] = [], lostStarts = 0): readonly string[] {
   const ledger = new Ledger();
-  const pods = new Map([...known].map(([uid, pod]) => [uid, { ...pod, kills }]));
+  const pods = new Map([...known].map(([uid, pod]) => [uid, { ...pod, kills, lostStarts }]));
   expect(ledger.check(first, pods)).toEqual([]);
   return ledger.check(next, pods).map(({ detail }) => detail);
 }
@@ -45,5 +45,14 @@ describe('what a pod keeps', () => {
   test('not its container, when that is killed', () => {
     expect(violationsOf(withContainer({ id: 'other', restarts: 1 }), ['main'])).toEqual([]);
     expect(violationsOf(withContainer({ id: 'other', restarts: 2 }), ['main', 'second'])).toHaveLength(1);
+    expect(violationsOf(withContainer({ id: 'other', restarts: 2 }), ['main'], 1)).toEqual([]);
+    expect(violationsOf(withContainer({ id: 'other', restarts: 1 }), [], 1)).toHaveLength(1);
+  });
+
+  test('a start that was lost before it was first seen', () => {
+    const ledger = new Ledger();
+    expect(ledger.check(withContainer({ id: null, runs: false, restarts: 0 }), known)).toEqual([]);
+    expect(ledger.check(withContainer({ restarts: 1 }), known)).toEqual([]);
+    expect(ledger.check(withContainer({ id: 'other', restarts: 2 }), known)).toHaveLength(1);
   });
 });

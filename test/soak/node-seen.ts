@@ -59,7 +59,7 @@ export function knowPods(residents: readonly Resident[]): Map<string, KnownPod> 
         gpus: ids.length,
       }));
       const shape = { containers, endsAfterMs: null };
-      return [`uid-${name}`, { name, shape, createdMs: 0, forced, kills: [] }];
+      return [`uid-${name}`, { name, shape, createdMs: 0, forced, kills: [], lostStarts: 0 }];
     }),
   );
 }

@@ -42,7 +42,7 @@ async function create(
   const createdMs = performance.now();
   const { metadata } = await scene.node.pods.create(podOfShape(pod, shape));
   const uid = metadata?.uid ?? '';
-  scene.known.set(uid, { name: pod, shape, createdMs, forced: false, kills: [] });
+  scene.known.set(uid, { name: pod, shape, createdMs, forced: false, kills: [], lostStarts: 0 });
   scene.uids.set(pod, uid);
   if (!wait) return;
   const settled = await scene.watch.until(
@@ -144,6 +144,8 @@ async function changeAgent(
 async function changeKubelet(scene: Scene, { kind, signal, meanwhile }: RestartStep): Promise<number> {
   const { kubelet } = scene.node;
   await kubelet.stop(signal);
+  for (const [uid, pod] of scene.known)
+    if (pod.kills.length > 0) scene.known.set(uid, { ...pod, lostStarts: pod.lostStarts + 1 });
   if (kind === 'restart-both') await scene.agents.end(scene.serving, signal);
   if (meanwhile !== null) await act(scene, meanwhile);
   if (kind === 'restart-both') scene.serving = scene.agents.start();

@@ -6,6 +6,8 @@ export class Ledger {
   readonly #gpus = new Map<string, readonly string[]>();
   /** Container ids by pod, container and number of restarts. */
   readonly #ids = new Map<string, string>();
+  /** Numbers of restarts when the container was first seen: a kubelet that ends may have lost its first start. */
+  readonly #restarts = new Map<string, number>();
 
   check({ pods, running }: Observation, known: KnownPods): readonly Violation[] {
     const ran = pods.filter(({ phase }) => phase === 'Running');
@@ -24,15 +26,16 @@ export class Ledger {
 
   #checkContainers({ uid, name, containers }: SeenPod, pod: KnownPod | undefined): Violation[] {
     const staying = pod?.shape.containers.filter(({ kind }) => kind !== 'init') ?? [];
-    return containers.flatMap(({ name: container, id, restarts }) => {
-      if (id === null || !staying.some((each) => each.name === container)) return [];
-      const first = remember(this.#ids, `${uid}/${container}/${restarts}`, id);
+    return containers.flatMap(({ name: container, id, runs, restarts }) => {
+      if (!runs || id === null || !staying.some((each) => each.name === container)) return [];
+      const was = remember(this.#ids, `${uid}/${container}/${restarts}`, id);
+      const since = restarts - remember(this.#restarts, `${uid}/${container}`, restarts);
       const kills = pod?.kills.filter((each) => each === container).length ?? 0;
+      const allowed = kills === 0 ? 0 : kills + (pod?.lostStarts ?? 0);
+      const who = `${name}/${container}`;
       const details = [
-        ...(first === id ? [] : [`${name}/${container} was container ${first} and is ${id}`]),
-        ...(restarts <= kills
-          ? []
-          : [`${name}/${container} has restarted ${restarts} times, and was killed ${kills} times`]),
+        ...(was === id ? [] : [`${who} was container ${was} and is ${id}`]),
+        ...(since <= allowed ? [] : [`${who} has restarted ${since} times, and was killed ${kills} times`]),
       ];
       return details.map((detail) => ({ rule: 'a container that nobody kills stays', detail }));
     });

@@ -47,6 +47,8 @@ export interface KnownPod {
   readonly forced: boolean;
   /** Containers that were killed, one entry each time. */
   readonly kills: readonly string[];
+  /** How often the kubelet ended after a kill: it loses a start that it was in the middle of, and counts it. */
+  readonly lostStarts: number;
 }
 
 export type KnownPods = ReadonlyMap<string, KnownPod>;
