@@ -1,6 +1,5 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { appendFileSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -21,25 +20,43 @@ const usage = `npm run soak -- [options]
   --logs FOLDER         where to keep the logs; by default a new folder, and only after a violation
 `;
 
-/** Soaks a real cluster: `npm run soak -- --help`. Exits with 1 after a violation. */
-const { values } = parseArgs({
-  options: {
-    minutes: { type: 'string' },
-    steps: { type: 'string' },
-    seed: { type: 'string' },
-    gpus: { type: 'string', default: '8' },
-    output: { type: 'string', default: 'text' },
-    logs: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
+/** Soaks a real cluster: `npm run soak -- --help`. Exits with 1 after a violation, and with 2 after a wrong option. */
+const values = readOptions();
+
+function readOptions() {
+  try {
+    const { values: given } = parseArgs({
+      options: {
+        minutes: { type: 'string' },
+        steps: { type: 'string' },
+        seed: { type: 'string' },
+        gpus: { type: 'string' },
+        output: { type: 'string', default: 'text' },
+        logs: { type: 'string' },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!['text', 'json'].includes(given.output))
+      throw new Error(`--output is ${given.output}; give text or json`);
+    const limited = given.steps === undefined ? 15 : Number.POSITIVE_INFINITY;
+    return {
+      ...given,
+      minutes: readNumber('--minutes', given.minutes, limited),
+      steps: readNumber('--steps', given.steps, Number.POSITIVE_INFINITY),
+      seed: readNumber('--seed', given.seed, Math.ceil(Math.random() * 1_000_000)),
+      gpus: readNumber('--gpus', given.gpus, 8),
+    };
+  } catch (thrown) {
+    process.stderr.write(`${String(thrown)}\n${usage}`);
+    process.exit(2);
+  }
+}
 
 /** @throws with the option's name when it is no positive number */
-function readNumber(option: 'minutes' | 'steps' | 'seed' | 'gpus', otherwise: number): number {
-  const text = values[option];
+function readNumber(option: string, text: string | undefined, otherwise: number): number {
   if (text === undefined) return otherwise;
   const number = Number(text);
-  if (!(number > 0)) throw new Error(`--${option} is ${JSON.stringify(text)}; give a number above 0`);
+  if (!(number > 0)) throw new Error(`${option} is ${JSON.stringify(text)}; give a number above 0`);
   return number;
 }
 
@@ -64,10 +81,7 @@ async function main(): Promise<void> {
   }
   const reason = whyNoCluster();
   if (reason !== null) throw new Error(`No cluster can run here: ${reason}`);
-  const seed = readNumber('seed', Math.ceil(Math.random() * 1_000_000));
-  const steps = readNumber('steps', Number.POSITIVE_INFINITY);
-  const minutes = readNumber('minutes', values.steps === undefined ? 15 : Number.POSITIVE_INFINITY);
-  const gpus = readNumber('gpus', 8);
+  const { seed, steps, minutes, gpus } = values;
   process.stderr.write(`seed ${seed}\n`);
 
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
@@ -119,4 +133,9 @@ async function openCluster(state: string): Promise<Cluster> {
   return running === '' ? startCluster(await buildPrograms(), state) : attachCluster(running);
 }
 
-await main();
+try {
+  await main();
+} catch (thrown) {
+  process.exitCode = 1;
+  process.stderr.write(`The soak did not come to its end. ${String(thrown)}\n`);
+}
