@@ -1,7 +1,7 @@
 import type { Random } from '../../../src/simulator/seeded-random.ts';
 import { freeGpus, type GpuStep, type Plan, type PodStep, type RestartStep, type Step } from './plan.ts';
 import { choose, pick } from './random.ts';
-import { gpusOf, randomShape } from './shape.ts';
+import { gpusOf, type PodShape, randomShape } from './shape.ts';
 
 /** How often each kind of step is drawn, in parts of the sum. A step that is not possible then is replaced by another. */
 const weights = {
@@ -21,6 +21,10 @@ const maxKills = 2;
 const maxBadGpus = 3;
 /** So many pods can be there at once, those included that ended by themselves. */
 const maxPods = 9;
+/** With fewer pods it is rather made one than deleted one. */
+const usualPods = 4;
+
+const onePod: PodShape = { containers: [{ name: 'main', kind: 'app', gpus: 1 }], endsAfterMs: null };
 
 /** Draws the next step; it depends on the random numbers and the plan alone. */
 export function nextStep(random: Random, plan: Plan): Step {
@@ -50,11 +54,14 @@ function drawKind(random: Random): Step['kind'] {
   return 'create';
 }
 
-function podStep(random: Random, plan: Plan, kind: PodStep['kind'], wait: boolean): PodStep {
+function podStep(random: Random, plan: Plan, drawn: PodStep['kind'], wait: boolean): PodStep {
+  const kind = drawn === 'delete' && plan.pods.length < usualPods && random() < 0.8 ? 'create' : drawn;
   if (kind === 'create') {
-    const shape = randomShape(random);
-    // One in ten may have to wait for a GPU.
-    const fits = gpusOf(shape) <= freeGpus(plan) || (random() < 0.1 && freeGpus(plan) >= 0);
+    const large = randomShape(random);
+    const free = freeGpus(plan);
+    // One in ten may have to wait for a GPU; of the others those that are too large ask for one GPU.
+    const shape = gpusOf(large) <= free || random() < 0.1 ? large : onePod;
+    const fits = gpusOf(shape) <= free || (shape === large && free >= 0);
     if (plan.pods.length === 0 || (fits && plan.pods.length < maxPods))
       return { kind: 'create', pod: `p${plan.made}`, shape, wait };
   }
