@@ -30,7 +30,7 @@ type running struct {
 // been found, each is looked at again.
 func readContainers(tasks string) (any, error) {
 	folders, err := os.ReadDir(tasks)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // containerd makes it for its first container
 		return nil, err
 	}
 	found := []running{}
