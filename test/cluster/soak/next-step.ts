@@ -54,29 +54,40 @@ function drawKind(random: Random): Step['kind'] {
   return 'create';
 }
 
+/** What was drawn, or another thing where that is not possible. */
 function podStep(random: Random, plan: Plan, drawn: PodStep['kind'], wait: boolean): PodStep {
   const kind = drawn === 'delete' && plan.pods.length < usualPods && random() < 0.8 ? 'create' : drawn;
-  if (kind === 'create') {
-    const large = randomShape(random);
-    const free = freeGpus(plan);
-    // One in ten may have to wait for a GPU; of the others those that are too large ask for one GPU.
-    const shape = gpusOf(large) <= free || random() < 0.1 ? large : onePod;
-    const fits = gpusOf(shape) <= free || (shape === large && free >= 0);
-    if (plan.pods.length === 0 || (fits && plan.pods.length < maxPods))
-      return { kind: 'create', pod: `p${plan.made}`, shape, wait };
-  }
-  if (kind === 'kill-container') {
-    const staying = plan.pods.filter(
-      ({ shape, kills }) => shape.endsAfterMs === null && kills.length < maxKills,
-    );
-    const pod = choose(random, staying);
-    const container = choose(random, pod?.shape.containers.filter((each) => each.kind !== 'init') ?? []);
-    if (pod !== undefined && container !== undefined)
-      return { kind: 'kill-container', pod: pod.name, container: container.name };
-  }
+  const step =
+    kind === 'create'
+      ? creation(random, plan, wait)
+      : kind === 'kill-container'
+        ? killing(random, plan)
+        : undefined;
+  if (step !== undefined) return step;
   const pod = choose(random, plan.pods);
   if (pod === undefined) return podStep(random, plan, 'create', wait);
   return { kind: 'delete', pod: pod.name, how: random() < 0.75 ? 'graceful' : 'forced', wait };
+}
+
+/** Where there are no pods there is always one. */
+function creation(random: Random, plan: Plan, wait: boolean): PodStep | undefined {
+  const large = randomShape(random);
+  const free = freeGpus(plan);
+  // One in ten may have to wait for a GPU; of the others those that are too large ask for one GPU.
+  const shape = gpusOf(large) <= free || random() < 0.1 ? large : onePod;
+  const fits = gpusOf(shape) <= free || (shape === large && free >= 0);
+  const isPossible = plan.pods.length === 0 || (fits && plan.pods.length < maxPods);
+  return isPossible ? { kind: 'create', pod: `p${plan.made}`, shape, wait } : undefined;
+}
+
+function killing(random: Random, { pods }: Plan): PodStep | undefined {
+  const staying = pods.filter(({ shape, kills }) => shape.endsAfterMs === null && kills.length < maxKills);
+  const pod = choose(random, staying);
+  const running = pod?.shape.containers.filter(({ kind }) => kind !== 'init') ?? [];
+  const container = choose(random, running);
+  return pod === undefined || container === undefined
+    ? undefined
+    : { kind: 'kill-container', pod: pod.name, container: container.name };
 }
 
 function restartStep(random: Random, plan: Plan, kind: RestartStep['kind']): RestartStep {
