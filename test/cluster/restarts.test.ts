@@ -114,6 +114,24 @@ onCluster('what pods keep', () => {
     expect(await node.recordsOf(metadata?.uid)).toEqual([]);
   });
 
+  test('its GPU, through a reboot after which the agent is there before the kubelet', async () => {
+    await using node = await openClusterNode();
+    const agent = await node.startServingAgent();
+    const before = await node.pods.run(gpuPod('booted', 1));
+    const holdings = await node.holdings();
+    await node.kubelet.stop();
+    await end(agent, 'SIGKILL');
+    await killAllContainers(node.cluster);
+    await node.startAgent().waitForLog(({ msg }) => msg.startsWith('not registered'), patienceMs);
+    await node.kubelet.start();
+    const after = await node.pods.waitFor('booted', 'it has started again', (seen) => restartsOf(seen) === 1);
+    expect(after.metadata?.uid).toBe(before.metadata?.uid);
+    await node.pods.waitUntilRunning('booted');
+    expect(await node.pods.gpusSeenBy('booted')).toEqual(holdings['booted/main']);
+    await node.pods.run(gpuPod('next', 3));
+    expect((await node.holdings())['booted/main']).toEqual(holdings['booted/main']);
+  });
+
   test('its booking, when after a reboot it cannot be admitted because no agent is there', async () => {
     await using node = await openClusterNode();
     const agent = await node.startServingAgent();
