@@ -3,9 +3,10 @@ import { expect, test } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { onCluster } from './support/on-cluster.ts';
+import { signalPrograms, startWithAgent } from './support/start-with-agent.ts';
 import { PluginProxy } from './support/plugin-proxy.ts';
 import { gpuPod } from './support/pod-spec.ts';
-import { patienceMs, waitFor } from './support/wait.ts';
+import { waitFor } from './support/wait.ts';
 
 onCluster('a kubelet that is killed in the middle of an admission', () => {
   test.each(['the agent serves on', 'the agent is killed too'])(
@@ -25,14 +26,12 @@ onCluster('a kubelet that is killed in the middle of an admission', () => {
       expect(await node.recordsOf(metadata?.uid)).toEqual([]);
 
       await node.kubelet.stop('SIGKILL');
+      proxy.judge = () => 'pass';
       if (how.includes('killed')) {
         agent.signal('SIGKILL');
         await agent.exit;
-        // A pod that a kubelet admits before an agent has registered is refused: let it be ready for the next kubelet.
-        await node.startAgent(args).waitForLog(({ msg }) => msg.startsWith('not registered'), patienceMs);
-      }
-      proxy.judge = () => 'pass';
-      await node.kubelet.start();
+        await startWithAgent(node, node.startAgent(args));
+      } else await startWithAgent(node, agent);
       await judge(node, metadata?.uid);
     },
   );
@@ -41,7 +40,7 @@ onCluster('a kubelet that is killed in the middle of an admission', () => {
     await using node = await openClusterNode({ gpus: 3 });
     const agent = await node.startServingAgent();
     await node.pods.run(gpuPod('resident', 1));
-    await signalAgents(node, 'STOP');
+    await signalPrograms(node, agentOf(node), 'STOP');
     const { metadata } = await node.pods.create(gpuPod('interrupted', 1));
     await node.pods.waitFor('interrupted', 'it is placed', ({ spec }) => spec?.nodeName !== undefined);
     // Time for the kubelet to come as far as it can.
@@ -49,8 +48,8 @@ onCluster('a kubelet that is killed in the middle of an admission', () => {
     expect((await node.pods.read('interrupted')).status?.containerStatuses).toBeUndefined();
     expect(await node.recordsOf(metadata?.uid)).toEqual([]);
     await node.kubelet.stop('SIGKILL');
-    await signalAgents(node, 'CONT');
-    await node.kubelet.start();
+    await signalPrograms(node, agentOf(node), 'CONT');
+    await startWithAgent(node, agent);
     await judge(node, metadata?.uid);
     expect(agent.log.filter(({ msg }) => msg.startsWith('refused'))).toEqual([]);
   });
@@ -79,11 +78,6 @@ async function waitForGrants(agent: AgentProcess, count: number): Promise<void> 
   await waitFor(`the agent has granted ${count} times`, ask, (granted) => granted === count);
 }
 
-/** Sends a signal to the agents of this test themselves: the program that this machine sees only stands for them. */
-async function signalAgents({ cluster, gpus }: ClusterNode, signal: 'STOP' | 'CONT'): Promise<void> {
-  // The brackets keep the shell and grep from finding themselves.
-  const pattern = `--scenario=[${gpus.file.slice(0, 1)}]${gpus.file.slice(1)}`;
-  const script = `cd /proc; for pid in [0-9]*; do grep -qse '${pattern}' $pid/cmdline && kill -${signal} $pid; done; true`;
-  const { code, stderr } = await cluster.supervisor.run(['sh', '-c', script]);
-  if (code !== 0) throw new Error(stderr);
+function agentOf({ gpus }: ClusterNode): string {
+  return `--scenario=${gpus.file}`;
 }

@@ -5,6 +5,7 @@ import { killAllContainers, killContainer } from './support/containers.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { container, gpuPod, pod, showAndEnd, sidecar } from './support/pod-spec.ts';
 import { identityOf, restartsOf } from './support/pods.ts';
+import { startWithAgent } from './support/start-with-agent.ts';
 import { patienceMs } from './support/wait.ts';
 
 /** How long after a kubelet has made its socket all GPUs can be given out again, at most. */
@@ -122,8 +123,7 @@ onCluster('what pods keep', () => {
     await node.kubelet.stop();
     await end(agent, 'SIGKILL');
     await killAllContainers(node.cluster);
-    await node.startAgent().waitForLog(({ msg }) => msg.startsWith('not registered'), patienceMs);
-    await node.kubelet.start();
+    await startWithAgent(node, node.startAgent());
     const after = await node.pods.waitFor('booted', 'it has started again', (seen) => restartsOf(seen) === 1);
     expect(after.metadata?.uid).toBe(before.metadata?.uid);
     await node.pods.waitUntilRunning('booted');
