@@ -6,7 +6,7 @@ import type { ResourceSettings } from '../../src/resources/resource-settings.ts'
 import { snapshotOf } from './snapshots.ts';
 
 /** The resource settings that hold when nothing is configured. */
-const defaultResources: ResourceSettings = {
+export const defaultResources: ResourceSettings = {
   migStrategy: 'none',
   patterns: { gpus: [{ pattern: '*', name: 'nvidia.com/gpu' }], mig: [] },
   exclude: ['DGX Display', 'NVIDIA DGX Display'],
