@@ -1,5 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { isCdiOnly } from '../allocation/response.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
 import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
@@ -9,6 +11,7 @@ import { findBooked } from '../resources/booked-device.ts';
 import { parseDeviceId } from '../resources/device-id.ts';
 import { blockOverlapping } from '../resources/overlap.ts';
 import { planResources, type NodePlan, type PlanCircumstances } from '../resources/plan.ts';
+import type { ResourceSettings } from '../resources/resource-settings.ts';
 import { isResourceName } from '../lib/qualified-name.ts';
 import { joinRemarks } from '../resources/remark.ts';
 import { whyGone } from '../resources/why-gone.ts';
@@ -54,7 +57,9 @@ class OfferPlanner {
   readonly #report: PlanReport;
   /** The kubelet's records that each offer has been told of: once, because later it may let go of what is in them. */
   readonly #toldOf = new WeakMap<Offer, readonly CheckpointEntry[]>();
-  #profiles: NodePlan['profiles'] = new Map();
+  /** The kubelet's records that the last plan was made with. */
+  #planned: readonly CheckpointEntry[] | null = null;
+  #last: { readonly input: unknown; readonly plan: NodePlan } | null = null;
   #whole: readonly Offer[] = [];
   #memory: MemoryOffer | null = null;
 
@@ -70,14 +75,14 @@ class OfferPlanner {
     const { reading, settings, cdi } = described.value;
     const { snapshot, nodes } = reading;
     this.#report.inventory(inventory.value, snapshot);
-    const circumstances: PlanCircumstances = {
+    const circumstances = {
       nodeFault: cdi?.problem ?? nodeFault(inventory.value, nodes, settings),
       faults: cdi?.faults ?? noFaults,
-      profiles: this.#profiles,
-      held: new Set(booked.value.flatMap(({ deviceIds }) => deviceIds.map((id) => parseDeviceId(id).uuid))),
+      profiles: this.#last?.plan.profiles ?? new Map(),
+      held: booked.value === this.#planned ? nobody : heldHardware(booked.value),
     };
-    const plan = planResources(snapshot, settings.resources, circumstances);
-    this.#profiles = plan.profiles;
+    const plan = this.#plan(snapshot, settings.resources, circumstances);
+    this.#planned = booked.value;
     const memory = planNodeMemory(settings.memory, {
       snapshot,
       resources: plan.resources,
@@ -110,6 +115,15 @@ class OfferPlanner {
     this.#memory = new MemoryOffer(books, facts, { ...this.#deps, books });
     this.#memory.show();
     offers.set([...offers.value, this.#memory]);
+  }
+
+  /** The plan before where nothing is new: with thousands of time slices a plan takes a while, and the GPUs are read every few seconds. */
+  #plan(snapshot: Snapshot, settings: ResourceSettings, circumstances: PlanCircumstances): NodePlan {
+    const gpus = snapshot.gpus.map((gpu) => ({ ...gpu, memoryUsedMiB: null }));
+    const input = { gpus, settings, circumstances };
+    if (this.#last !== null && isDeepStrictEqual(input, this.#last.input)) return this.#last.plan;
+    this.#last = { input, plan: planResources(snapshot, settings, circumstances) };
+    return this.#last.plan;
   }
 
   #offer(plan: NodePlan, { reading, settings, cdi }: DescribedReading): void {
@@ -152,6 +166,12 @@ class OfferPlanner {
   }
 }
 
+/** UUIDs of which something is booked. */
+function heldHardware(booked: readonly CheckpointEntry[]): ReadonlySet<string> {
+  return new Set(booked.flatMap(({ deviceIds }) => deviceIds.map((id) => parseDeviceId(id).uuid)));
+}
+
+const nobody: ReadonlySet<string> = new Set();
 const noFaults: ReadonlyMap<string, string> = new Map();
 const nothing = { devices: [], oneShareOnly: false };
 

@@ -69,6 +69,8 @@ export class Offer implements Offered {
   #roster: readonly RosterDevice[] = [];
   #node: NodeFacts;
   #oneShareOnly = false;
+  /** What the list was made from; `null` when it has to be made anew. */
+  #planned: readonly PlannedDevice[] | null = null;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
     this.resource = resource;
@@ -96,6 +98,7 @@ export class Offer implements Offered {
    * They leave as every other device that is gone. Nothing is published before the next `update`.
    */
   keepHeld(held: readonly PlannedDevice[]): void {
+    this.#planned = null;
     const ids = new Set(held.map(({ id }) => id));
     const known = new Set(this.#roster.map((device) => device.id));
     const leavingSinceMs = this.#deps.clock.now();
@@ -106,10 +109,12 @@ export class Offer implements Offered {
     ];
   }
 
-  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
+  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. The same devices once more cost nothing. */
   update({ devices, oneShareOnly, whyGone }: OfferPlan, node: NodeFacts): void {
     this.#node = node;
     this.#oneShareOnly = oneShareOnly;
+    if (devices === this.#planned) return;
+    this.#planned = devices;
     const inUse = new Set(this.#roster.map((device) => device.id));
     this.#publish(nextRoster(this.#roster, devices, { nowMs: this.#deps.clock.now(), inUse, whyGone }));
   }

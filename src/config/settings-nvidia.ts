@@ -157,10 +157,11 @@ export const nvidiaSettings = {
     group,
     flag: 'shared-devices-allocation-policy',
     env: ['SHARED_DEVICES_ALLOCATION_POLICY'],
-    kind: oneOf(['distributed', 'packed']),
+    kind: oneOf(['distributed', 'packed', 'spread']),
     default: 'distributed',
     built: ['distributed'],
-    description: 'Whether time slices are spread over the GPUs or fill one after the other.',
+    description:
+      'Which time slices are chosen: of the GPU with the fewest in use, with the most, or each of another GPU.',
   }),
   '--cdi-feature-flags': setting({
     group,

@@ -9,9 +9,9 @@ export type ChosenProfiles = ReadonlyMap<ResourceName, string>;
 
 /**
  * Keeps each resource to devices of one shape, as the strategy `single` promises: where a resource has MIG instances, all of one
- * profile and no whole GPU. The profile stays the one chosen before while an instance of it is left; else it is that of an instance
- * that a pod holds; else that of the first instance.
- * @param held ids that the kubelet has booked
+ * profile and no whole GPU. The profile is that of an instance that a pod was found to hold, else stays the one chosen before while an
+ * instance of it is left, else is that of the first instance.
+ * @param held UUIDs of which the kubelet has booked something, when its records have just been read
  */
 export function keepOneShape(
   named: NamedHardware,
@@ -66,8 +66,8 @@ function chooseProfile(
 ): string | null {
   const instances = hardware.filter(({ mig }) => mig !== null);
   const chosen =
-    instances.find(({ mig }) => mig?.profile === before) ??
     instances.find((each) => held.has(hardwareUuid(each))) ??
+    instances.find(({ mig }) => mig?.profile === before) ??
     instances[0];
   return chosen?.mig?.profile ?? null;
 }

@@ -31,7 +31,7 @@ export interface PlanCircumstances {
   readonly faults: ReadonlyMap<string, string>;
   /** Those of the plan before. */
   readonly profiles: ChosenProfiles;
-  /** UUIDs of GPUs and MIG instances of which the kubelet has booked something. */
+  /** UUIDs of GPUs and MIG instances of which the kubelet has booked something, when that has just been read; else empty. */
   readonly held: ReadonlySet<string>;
 }
 

@@ -24,7 +24,7 @@ async function leave() {
     return listed;
   });
   const node = testOffer();
-  const { offer, clock } = node;
+  const { offer, other, clock } = node;
   offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
   offer.update(asPlan([planned(0)]), nodeFacts);
   const stop = new AbortController();
@@ -38,7 +38,7 @@ async function leave() {
     calls: node.books.calls,
     onLeft: () => void departures.push('left'),
   };
-  const running = letLeaversGo(() => [offer], deps, stop.signal);
+  const running = letLeaversGo(() => [offer, other], deps, stop.signal);
   onTestFinished(async () => {
     stop.abort();
     await running;
@@ -59,6 +59,7 @@ async function leave() {
     ...node,
     folder,
     order,
+    departures,
     lines,
     stop,
     running,
@@ -88,6 +89,38 @@ describe('a device that has left the node', () => {
     expect(node.lines).toMatchObject([
       { msg: 'devices that are no longer offered are off the list', devices: ['GPU-1'] },
     ]);
+  });
+
+  it('is told of when it has left, and not before', async () => {
+    const node = await leave();
+    await node.pass(9);
+    expect(node.departures).toEqual([]);
+    await node.pass(4);
+    expect(node.departures).toEqual(['left']);
+  });
+
+  it('is asked for as soon as it is due, although another that a pod holds was asked for a moment ago', async () => {
+    const node = await leave();
+    node.offer.update(asPlan([planned(0), planned(2)]), nodeFacts);
+    node.hold(held('GPU-1'));
+    await node.pass(5);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
+    await node.pass(7);
+    expect(node.asked()).toBe(1);
+    await node.pass(6);
+    expect(node.asked()).toBe(2);
+    expect(node.listed()).toEqual(['GPU-0', 'GPU-1']);
+  });
+
+  it('of several resources leaves with one question', async () => {
+    const node = await leave();
+    node.other.update(asPlan([planned(5)]), nodeFacts);
+    node.other.update(asPlan([]), nodeFacts);
+    await node.pass(13);
+    expect(node.asked()).toBe(1);
+    expect(node.listed()).toEqual(['GPU-0']);
+    expect(node.other.list.value).toEqual([]);
+    expect(node.departures).toHaveLength(2);
   });
 
   it('is judged by records that were written after the pods were listed and the list was sent again', async () => {
@@ -155,6 +188,10 @@ describe('the pod resources', () => {
     [
       'GetPreferredAllocation',
       ({ offer }) => offer.prefer({ availableIds: ['GPU-0'], requiredIds: [], size: 1 }),
+    ],
+    [
+      'GetPreferredAllocation of another resource',
+      ({ other }) => other.prefer({ availableIds: ['GPU-5'], requiredIds: [], size: 1 }),
     ],
   ])('are not listed within 100 ms of a %s, however long that goes on', async ([, call]) => {
     const node = await leave();

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../src/kubelet/handlers.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
 
 const gpus = [planned(0), planned(1), planned(2)];
@@ -122,6 +123,62 @@ describe('a device that is no longer planned', () => {
     node.offer.update(asPlan(gpus), nodeFacts);
     node.offer.update(asPlan([planned(0)]), nodeFacts);
     expect(() => node.offer.allocate(['GPU-1'])).toThrow('the GPU is no longer on this node');
+  });
+});
+
+describe('what a pod may hold', () => {
+  const left = ({ offer }: ReturnType<typeof testOffer>, ...staying: number[]): readonly string[] =>
+    offer.leftBehind(staying.map((index) => planned(index))).map(({ id }) => id);
+
+  it('is what was Healthy once and is planned no more, until it is let go', async () => {
+    const node = testOffer();
+    node.offer.update(asPlan(gpus), nodeFacts);
+    expect(left(node, 0, 1, 2)).toEqual([]);
+    expect(left(node, 1)).toEqual(['GPU-0', 'GPU-2']);
+    node.offer.update(asPlan([planned(1)]), nodeFacts);
+    expect(left(node, 1)).toEqual(['GPU-0', 'GPU-2']);
+    await node.clock.advance(10_000);
+    node.offer.letGo(new Set(['GPU-2']));
+    expect(left(node, 1)).toEqual(['GPU-2']);
+  });
+
+  it('is not what was never Healthy', () => {
+    const node = testOffer();
+    node.offer.update(asPlan([planned(0, { fault: 'blocked' }), planned(1)]), nodeFacts);
+    node.offer.update(asPlan([planned(0, { fault: 'blocked' }), planned(1, { fault: 'lost' })]), nodeFacts);
+    expect(left(node)).toEqual(['GPU-1']);
+  });
+
+  it('is what the kubelet has booked, planned or not', () => {
+    const node = testOffer();
+    const plan = asPlan([planned(0, { fault: 'blocked' })]);
+    node.offer.update(plan, nodeFacts);
+    node.offer.keepHeld([planned(0, { fault: 'held' }), planned(7, { fault: 'held' })]);
+    node.offer.update(plan, nodeFacts);
+    expect(left(node)).toEqual(['GPU-0', 'GPU-7']);
+    expect(listOf(node)).toEqual(['GPU-0 Unhealthy', 'GPU-7 Unhealthy']);
+    expect(node.offer.leaving).toEqual([{ id: 'GPU-7', sinceMs: 0 }]);
+  });
+});
+
+describe('time slices of one GPU', () => {
+  const slices = (count: number, own: Partial<PlannedDevice> = {}): readonly PlannedDevice[] =>
+    Array.from({ length: count }, (_, replica) => planned(0, { ...own, id: `GPU-0::${replica}`, replica }));
+
+  it('are listed by number, and a fault of theirs is said once', () => {
+    const node = testOffer();
+    node.offer.update(asPlan(slices(11).toReversed()), nodeFacts);
+    expect(node.offer.list.value.map(({ id }) => id)).toEqual(slices(11).map(({ id }) => id));
+    node.offer.update(asPlan(slices(11, { fault: 'GPU is lost' })), nodeFacts);
+    expect(node.lines.filter(({ msg }) => msg === 'GPU is unhealthy')).toMatchObject([{ timeSlices: 11 }]);
+  });
+
+  it('are refused beyond one when the plan says so', async () => {
+    const node = testOffer();
+    node.offer.update({ ...asPlan(slices(3)), oneShareOnly: true }, nodeFacts);
+    expect(() => node.offer.allocate(['GPU-0::0', 'GPU-0::1'])).toThrow('at most 1 is allowed');
+    expect(node.reports.at(-1)).toBe('nvidia.com/gpu refusal more-than-one-share');
+    expect((await node.offer.allocate(['GPU-0::2'])).envs).toEqual({ NVIDIA_VISIBLE_DEVICES: 'GPU-0' });
   });
 });
 

@@ -49,6 +49,8 @@ export const nodeFacts: NodeFacts = { settings, nodes: deviceNodes, cdiNames: nu
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
   readonly books: Books;
+  /** Another resource, with nothing in it. */
+  readonly other: Offer;
   readonly facts: NodeFacts;
   readonly clock: ManualClock;
   readonly lines: readonly LoggedLine[];
@@ -65,5 +67,9 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
   };
   const facts = { ...nodeFacts, settings: { ...settings, ...own } };
   const deps = { clock, log, metrics, books: new Books(clock) };
-  return { offer: new Offer('nvidia.com/gpu', facts, deps), books: deps.books, facts, clock, lines, reports };
+  const [offer, other] = [
+    new Offer('nvidia.com/gpu', facts, deps),
+    new Offer('nvidia.com/other', facts, deps),
+  ];
+  return { offer, other, books: deps.books, facts, clock, lines, reports };
 }

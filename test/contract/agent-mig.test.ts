@@ -1,4 +1,7 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import type { CdiSpec } from '../../src/allocation/cdi-spec.ts';
 import { parseScenario } from '../../src/inventory/simulated/scenario.ts';
 import { toSnapshot } from '../../src/inventory/simulated/to-snapshot.ts';
 import { bookings, openKubeletNode, patienceMs, type ScenarioContent } from './support/kubelet-node.ts';
@@ -106,6 +109,58 @@ describe.concurrent('the strategy mixed', () => {
     expect(kubeletNode.kubelet.violations).toEqual([]);
   });
 
+  it('gives instances by CDI name, which the spec has before they are offered', async () => {
+    await using kubeletNode = await openKubeletNode({ gpus: content });
+    kubeletNode.startAgent([...mixed, '--device-list-strategy', 'cdi-cri', '--driver-root', '/nowhere']);
+    await kubeletNode.waitForStatus({
+      'nvidia.com/gpu': '1/1',
+      'nvidia.com/mig-3g.20gb': '1/1',
+      [small]: '2/2',
+    });
+    const pod = await kubeletNode.admit('a', 1, small);
+    const [name = ''] = kubeletNode.answerOf(pod).cdiDevices;
+    const uuid = name.replace('k8s.device-plugin.nvidia.com/gpu=', '');
+    const given = instancesOf(content).find((each) => each.uuid === uuid);
+    const path = join(kubeletNode.folder, 'cdi/k8s.device-plugin.nvidia.com-gpu.json');
+    const spec = JSON.parse(await readFile(path, 'utf8')) as CdiSpec;
+    const device = spec.devices.find((each) => each.name === uuid);
+    expect(device?.containerEdits.deviceNodes?.map((node) => node.path)).toEqual([
+      '/dev/nvidia0',
+      ...(given?.capabilityNodes ?? ['none']),
+    ]);
+    await kubeletNode.writeScenario(node(['3g.20gb', '2g.10gb']));
+    await kubeletNode.waitForStatus({
+      'nvidia.com/gpu': '1/1',
+      'nvidia.com/mig-3g.20gb': '1/1',
+      [small]: '0/2',
+      'nvidia.com/mig-2g.10gb': '1/1',
+    });
+    const next = await kubeletNode.admit('b', 1, 'nvidia.com/mig-2g.10gb');
+    const [newName] = kubeletNode.answerOf(next).cdiDevices;
+    const anew = JSON.parse(await readFile(path, 'utf8')) as CdiSpec;
+    expect(anew.devices.map((each) => `${anew.kind}=${each.name}`)).toContain(newName);
+  });
+
+  it('a compute instance is a profile of its own, and stops nothing', async () => {
+    await using kubeletNode = await openKubeletNode({ gpus: node(['1c.3g.20gb', '2g.10gb']) });
+    kubeletNode.startAgent(mixed);
+    await kubeletNode.waitForStatus({
+      'nvidia.com/gpu': '1/1',
+      'nvidia.com/mig-1c.3g.20gb': '1/1',
+      'nvidia.com/mig-2g.10gb': '1/1',
+    });
+    expect((await kubeletNode.admit('p', 1, 'nvidia.com/mig-1c.3g.20gb')).phase).toBe('Running');
+  });
+
+  it('a GPU in MIG mode without instances offers nothing, and says so once', async () => {
+    await using kubeletNode = await openKubeletNode({ gpus: node([]) });
+    const agent = kubeletNode.startAgent(mixed);
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '1/1' });
+    await kubeletNode.setGpu(1, 'lost');
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '0/1' });
+    expect(agent.log.filter(({ msg }) => msg.includes('is in MIG mode and has no instance'))).toHaveLength(1);
+  });
+
   it('a GPU that is lost takes all its instances with it, and no other', async () => {
     await using kubeletNode = await openKubeletNode({ gpus: content });
     kubeletNode.startAgent(mixed);
@@ -132,6 +187,26 @@ describe.concurrent('the strategies none and single', () => {
     await kubeletNode.setGpu(1, 'lost');
     await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '1/2' });
     expect(said()).toBe(1);
+  });
+
+  it('single keeps the shape that a pod holds through a crash, whatever GPU comes first then', async () => {
+    const gpus = (first: string): ScenarioContent => ({
+      gpus: [
+        { model: 'a100-sxm4-40gb', mig: [first] },
+        { model: 'a100-sxm4-40gb', mig: ['1g.5gb', '1g.5gb'] },
+      ],
+    });
+    await using kubeletNode = await openKubeletNode({ gpus: gpus('1g.5gb') });
+    const first = kubeletNode.startAgent(['--mig-strategy', 'single']);
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '3/3' });
+    const pod = await kubeletNode.admit('p', 3);
+    first.signal('SIGKILL');
+    await first.exit;
+    kubeletNode.kubelet.remove(pod);
+    await kubeletNode.writeScenario(gpus('3g.20gb'));
+    kubeletNode.startAgent(['--mig-strategy', 'single']);
+    await kubeletNode.waitForStatus({ 'nvidia.com/gpu': '2/2' });
+    expect(kubeletNode.kubelet.crashed).toBeNull();
   });
 
   it('single offers instances of one shape as GPUs, keeps to it, and names the GPU that does not fit', async () => {

@@ -159,7 +159,11 @@ describe('the strategy single', () => {
   it('begins with the shape that a pod holds', () => {
     const gpus = [migGpu(0, ['3g.20gb']), migGpu(1, ['1g.5gb', '1g.5gb'])];
     const held = new Set([instance(2, '', 1).uuid]);
-    expect(idsByResource(planOf(gpus, single, { held }))).toEqual({ 'nvidia.com/gpu': ids([1, 1], [1, 2]) });
+    const { profiles } = planOf(gpus, single);
+    expect([...profiles.values()]).toEqual(['3g.20gb']);
+    expect(idsByResource(planOf(gpus, single, { held, profiles }))).toEqual({
+      'nvidia.com/gpu': ids([1, 1], [1, 2]),
+    });
   });
 
   it('leaves GPUs and instances alone that have another name', () => {

@@ -4,7 +4,7 @@ import { sizeOf } from './bind.ts';
 import type { GpuInstanceProfileInfo, Handle } from './bindings.ts';
 import { constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
-import type { MigAttributes } from './read-mig.ts';
+import type { MigAttributes } from './mig-attributes.ts';
 
 /** What there is to tell the profile of a MIG device from. */
 export interface ProfileSources {

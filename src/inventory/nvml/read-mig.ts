@@ -2,9 +2,10 @@ import { toError } from '../../lib/errors.ts';
 import type { MigInstance, MigMode } from '../gpu.ts';
 import { compareMigInstances, slicesOf } from '../mig-profile.ts';
 import { textOf } from './answers.ts';
-import type { DeviceAttributes, Handle, MemoryInfo, Out } from './bindings.ts';
+import type { Handle, Out } from './bindings.ts';
 import { constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
+import { readAttributes, readMemoryMiB } from './mig-attributes.ts';
 import { readProfile } from './mig-profile-name.ts';
 import { NvmlError } from './return-codes.ts';
 
@@ -132,30 +133,6 @@ function readId(ask: (out: Out<number>) => void): number {
   const out: Out<number> = [null];
   ask(out);
   return out[0] ?? 0;
-}
-
-function readAttributes(nvml: NvmlLibrary, handle: Handle): MigAttributes | null {
-  const said: Partial<DeviceAttributes> = {};
-  return nvml.askIfKnown('deviceGetAttributes', [handle, said], () => ({
-    said,
-    memoryMiB: Number(said.memorySizeMB ?? 0),
-    gpuSlices: said.gpuInstanceSliceCount ?? 0,
-    computeSlices: said.computeInstanceSliceCount ?? 0,
-  }));
-}
-
-export interface MigAttributes {
-  readonly said: Partial<DeviceAttributes>;
-  readonly memoryMiB: number;
-  readonly gpuSlices: number;
-  readonly computeSlices: number;
-}
-
-/** For drivers without the attributes. */
-function readMemoryMiB(nvml: NvmlLibrary, handle: Handle): number | null {
-  const memory: Partial<MemoryInfo> = {};
-  const total = nvml.askOrNull('deviceGetMemoryInfo', [handle, memory], () => memory.total ?? null);
-  return total === null ? null : Math.floor(Number(total) / 2 ** 20);
 }
 
 class ChangedWhileRead extends Error {

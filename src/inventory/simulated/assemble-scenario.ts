@@ -1,5 +1,5 @@
 import type { PcieDistance } from '../gpu.ts';
-import { changeGpu } from './node-at.ts';
+import { changeGpu } from './change-gpu.ts';
 import { showValue, type ScenarioProblem } from './scenario-problems.ts';
 import type { CheckedScenario, GpuEntry, GpuFigures, GpuOverride, ScenarioEvent } from './scenario-schema.ts';
 import {
