@@ -126,6 +126,14 @@ export class ModelKubelet {
     this.#partialLists = 3;
   }
 
+  /**
+   * Another client listed the pod resources while the newest answer was under way, and a pod had died: the ids in flight are no longer
+   * taken, until the taken ids are next counted.
+   */
+  forgetNewestIds(): void {
+    this.#allocated = this.#allocated.difference(new Set(this.#entries.at(-1)?.deviceIds));
+  }
+
   /** Someone removes the file while the kubelet lives. */
   removeFile(): void {
     this.#file = null;

@@ -49,6 +49,7 @@ const kinds = [
     'config',
     'deaf',
     'overtaken',
+    'outside-list',
   ],
 ] as const;
 const commands = fc.array(
@@ -109,7 +110,7 @@ class ModelNode {
   pass(ms: number): void {
     const untilMs = this.nowMs + ms;
     while (this.nowMs < untilMs) {
-      this.nowMs = Math.min(untilMs, this.nowMs + 250);
+      this.nowMs = Math.min(untilMs, this.nowMs + 500);
       if (!this.#isDeaf) this.agent.turn(this.nowMs);
     }
   }
@@ -123,7 +124,7 @@ class ModelNode {
     for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
     this.pass(100_000);
     this.nowMs += 3_600_000;
-    this.agent.turn(this.nowMs);
+    this.agent.sendIfChanged(this.nowMs);
   }
 
   /** Ids that the kubelet holds for pods that live are Healthy as long as their GPU is. */
@@ -138,7 +139,7 @@ class ModelNode {
       if (pod?.active !== true || named.some((uuid) => this.agent.faults.has(uuid))) continue;
       // An init container's id that an app container holds elsewhere has that one's health.
       const isShared = this.kubelet.entries.some(
-        (other) => other.podUid === podUid && other.record !== record,
+        (other) => other.record !== record && deviceIds.some((id) => other.deviceIds.includes(id)),
       );
       if (isShared && this.agent.faults.size > 0) continue;
       const shown = new Set(healthy.get(resource));
@@ -206,19 +207,26 @@ class ModelNode {
         this.#isDeaf = a % 2 === 0;
         return;
       case 'overtaken':
-        // A pod comes, and the round that follows reads a file from before it.
         return this.#readAnOldFile(a);
+      case 'outside-list':
+        // Time enough for a List of ours to show what was answered.
+        this.#isDeaf = false;
+        this.pass(1500);
+        return this.kubelet.forgetNewestIds();
       case 'wait':
         return;
     }
   }
 
+  /** A pod comes of which no List ever shows anything; a round sees it, and the next one reads a file from before it. */
   #readAnOldFile(a: number): void {
     const old = this.kubelet.read();
     if (old === 'absent') return;
-    this.#admit([app(memoryResource, 1 + (a % 4))]);
+    this.#admit([init(memoryResource, 1 + (a % 4))]);
     this.nowMs += 200;
-    this.agent.turn(this.nowMs, () => old);
+    this.agent.round(this.nowMs);
+    this.nowMs += 200;
+    this.agent.round(this.nowMs, old);
   }
 
   #restartKubelet(loss: 'none' | 'last-write-for-a-list' | 'file'): void {
@@ -255,12 +263,17 @@ class ModelNode {
   /** A request that the newest list promises is granted, unless something is booked that has ended: its place may be missing. */
   #mayBeRefused(resource: string, units: number): boolean {
     const { holdings, config } = this.agent;
-    if (config.fit !== 'guaranteed' || this.#isDeaf || units > this.#mostForOne()) return true;
+    if (
+      config.fit !== 'guaranteed' ||
+      this.#isDeaf ||
+      (resource === memoryResource && units > this.#mostForOne())
+    )
+      return true;
     const active = new Set(this.kubelet.pods.flatMap(({ uid, active }) => (active ? [uid] : [])));
     const isStale = holdings.entries.some(
       ({ owner, afterlife }) => afterlife !== null || !active.has(owner?.podUid ?? ''),
     );
-    return isStale || resource === gpuResource;
+    return isStale;
   }
 
   /** The cap on one container, and the units of the largest GPU. */
