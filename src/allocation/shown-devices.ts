@@ -100,12 +100,25 @@ function reasonOfUse(id: string, gpu: string, { memory, whole }: GpuUse): Withhe
   return isTaken ? 'other-use' : null;
 }
 
-/** The entry that decides on the health of each id: one that counts for the kubelet, one that Lists show, the newest. */
+/**
+ * The entry that decides on the health of each id: one that counts for the kubelet; of several pods that had it the one that got it last;
+ * of the containers of a pod one that Lists show, because init containers have ended by then.
+ */
 function holderOfIds(entries: readonly Entry[]): Map<string, Entry | null> {
-  const rank = ({ afterlife, shown }: Entry): number =>
-    (afterlife === null ? 2 : 0) + (shown === null ? 0 : 1);
-  const weakestFirst = entries.toSorted((a, b) => rank(a) - rank(b) || a.sequence - b.sequence);
+  const newest = new Map<string, number>();
+  for (const { claim, sequence } of entries)
+    newest.set(claim, Math.max(sequence, newest.get(claim) ?? sequence));
+  const compare = (a: Entry, b: Entry): number =>
+    Number(a.afterlife === null) - Number(b.afterlife === null) ||
+    (newest.get(a.claim) ?? 0) - (newest.get(b.claim) ?? 0) ||
+    Number(isListed(a)) - Number(isListed(b)) ||
+    a.sequence - b.sequence;
+  const weakestFirst = entries.toSorted(compare);
   return new Map(weakestFirst.flatMap((entry) => [...entry.ids].map((id) => [id, entry] as const)));
+}
+
+function isListed({ shown, vanishedMs }: Entry): boolean {
+  return shown !== null && vanishedMs === null;
 }
 
 function numberOf(id: string): number {

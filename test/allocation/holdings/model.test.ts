@@ -211,7 +211,7 @@ class ModelNode {
       case 'outside-list':
         // Time enough for a List of ours to show what was answered.
         this.#isDeaf = false;
-        this.pass(1500);
+        this.pass(4500);
         return this.kubelet.forgetNewestIds();
       case 'wait':
         return;
@@ -240,7 +240,7 @@ class ModelNode {
     const pod: ModelPod = { uid, name: `name-${this.#pods % 4}`, containers, active: true };
     const given: Living[] = [];
     const isAdmitted = this.kubelet.admit(pod, (resource, ids, container) => {
-      const mayBeRefused = this.#mayBeRefused(resource, ids.length);
+      const mayBeRefused = this.#mayBeRefused(resource, ids);
       const answer = this.agent.allocate(resource, ids, this.nowMs);
       if ('refused' in answer) {
         this.refused += 1;
@@ -261,19 +261,21 @@ class ModelNode {
   }
 
   /** A request that the newest list promises is granted, unless something is booked that has ended: its place may be missing. */
-  #mayBeRefused(resource: string, units: number): boolean {
+  #mayBeRefused(resource: string, ids: readonly string[]): boolean {
     const { holdings, config } = this.agent;
     if (
       config.fit !== 'guaranteed' ||
       this.#isDeaf ||
-      (resource === memoryResource && units > this.#mostForOne())
+      (resource === memoryResource && ids.length > this.#mostForOne())
     )
       return true;
     const active = new Set(this.kubelet.pods.flatMap(({ uid, active }) => (active ? [uid] : [])));
     const isStale = holdings.entries.some(
       ({ owner, afterlife }) => afterlife !== null || !active.has(owner?.podUid ?? ''),
     );
-    return isStale;
+    // The kubelet has forgotten that they are taken.
+    const isTaken = this.kubelet.entries.some(({ deviceIds }) => deviceIds.some((id) => ids.includes(id)));
+    return isStale || isTaken;
   }
 
   /** The cap on one container, and the units of the largest GPU. */
