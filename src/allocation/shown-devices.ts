@@ -41,20 +41,21 @@ export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDev
   if (areBooksUnknown(holdings))
     for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
   const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
-  const shown: ShownDevice[] = [];
+  const shown: { readonly number: number; readonly device: ShownDevice }[] = [];
   let promised = promisedNow(offer, nowMs);
   for (let number = 0; number < plan.units || promised > 0; number += 1) {
     const id = memoryId(number);
     if (held.has(id)) continue;
-    shown.push({ id, withheld: promised > 0 ? null : 'not-promised' });
+    shown.push({ number, device: { id, withheld: promised > 0 ? null : 'not-promised' } });
     promised -= 1;
   }
   for (const [id, entry] of held) {
     const isFaulty = entry !== null && gpusOf(entry, node).some(isUnusable);
     const isLingering = entry !== null && entry.afterlife !== null;
-    shown.push({ id, withheld: isFaulty ? 'fault' : isLingering ? 'lingering' : null });
+    const withheld = isFaulty ? 'fault' : isLingering ? 'lingering' : null;
+    shown.push({ number: memoryIdNumber(id) ?? Number.MAX_SAFE_INTEGER, device: { id, withheld } });
   }
-  return shown.toSorted((a, b) => numberOf(a.id) - numberOf(b.id));
+  return shown.sort((a, b) => a.number - b.number).map(({ device }) => device);
 }
 
 /**
@@ -119,8 +120,4 @@ function holderOfIds(entries: readonly Entry[]): Map<string, Entry | null> {
 
 function isListed({ shown, vanishedMs }: Entry): boolean {
   return shown !== null && vanishedMs === null;
-}
-
-function numberOf(id: string): number {
-  return memoryIdNumber(id) ?? Number.POSITIVE_INFINITY;
 }

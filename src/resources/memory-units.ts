@@ -6,7 +6,7 @@ import type { ResourceName } from './resource-name.ts';
 export const memoryResource: ResourceName = 'nvidia.com/gpu-memory';
 
 /** From Kubernetes 1.36 on the kubelet writes every id of a container into the pod's status (KEP-4680). */
-export const maxUnitsPerGpu = 1200;
+const maxUnitsPerGpu = 1200;
 
 /** What decides on the units of a node. */
 export interface MemorySettings {
