@@ -37,10 +37,12 @@ export interface OtherDevice {
  */
 export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDevice[] {
   const { plan, holdings, node, faults } = offer;
-  const held = holderOfIds(holdings.entries.filter((entry) => isMemory(entry, node)));
+  const entries = holdings.entries.filter((entry) => isMemory(entry, node));
+  const held = holderOfIds(entries);
   if (areBooksUnknown(holdings))
     for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
   const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
+  const faulty = new Set(entries.filter((entry) => gpusOf(entry, node).some(isUnusable)));
   const shown: { readonly number: number; readonly device: ShownDevice }[] = [];
   let promised = promisedNow(offer, nowMs);
   for (let number = 0; number < plan.units || promised > 0; number += 1) {
@@ -50,9 +52,8 @@ export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDev
     promised -= 1;
   }
   for (const [id, entry] of held) {
-    const isFaulty = entry !== null && gpusOf(entry, node).some(isUnusable);
     const isLingering = entry !== null && entry.afterlife !== null;
-    const withheld = isFaulty ? 'fault' : isLingering ? 'lingering' : null;
+    const withheld = entry !== null && faulty.has(entry) ? 'fault' : isLingering ? 'lingering' : null;
     shown.push({ number: memoryIdNumber(id) ?? Number.MAX_SAFE_INTEGER, device: { id, withheld } });
   }
   return shown.sort((a, b) => a.number - b.number).map(({ device }) => device);
