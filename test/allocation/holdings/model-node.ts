@@ -79,12 +79,13 @@ export class ModelNode {
     restart: () => this.#restartKubelet('none'),
     'restart-lossy': () => this.#restartKubelet('last-write-for-a-list'),
     'lose-file': () => {
-      // The agent has seen everything: what was answered a moment ago and is lost with the file is nobody's to know.
-      this.#isDeaf = false;
-      this.pass(40_000);
+      this.#letAgentSeeAll();
       this.#restartKubelet('file');
     },
-    'remove-file': () => this.kubelet.removeFile(),
+    'remove-file': () => {
+      this.#letAgentSeeAll();
+      this.kubelet.removeFile();
+    },
     'agent-restart': () => this.#restartAgent(),
     fault: (a) => this.agent.faults.set(gpus[a % gpus.length]?.uuid ?? '', 'planted'),
     mend: () => this.agent.faults.clear(),
@@ -182,6 +183,20 @@ export class ModelNode {
     }
   }
 
+  /** A StatefulSet gives the name of a pod that has ended to the next one. */
+  #freeName(): string {
+    const taken = new Set(this.kubelet.pods.flatMap(({ name, active }) => (active ? [name] : [])));
+    let number = 0;
+    while (taken.has(`web-${number}`)) number += 1;
+    return `web-${number}`;
+  }
+
+  /** What was answered a moment ago and is lost with the file is nobody's to know. */
+  #letAgentSeeAll(): void {
+    this.#isDeaf = false;
+    this.pass(40_000);
+  }
+
   #restartAgent(): void {
     const { kept, config, faults } = this.agent;
     // A file that is missing when the agent begins means that nothing is held; no kubelet that lives has it so.
@@ -212,7 +227,7 @@ export class ModelNode {
   #admit(containers: readonly ModelContainer[]): void {
     if (!this.#isDeaf) this.agent.sendIfChanged(this.nowMs);
     const uid = `pod-${(this.#pods += 1)}`;
-    const pod: ModelPod = { uid, name: `name-${this.#pods % 4}`, containers, active: true };
+    const pod: ModelPod = { uid, name: this.#freeName(), containers, active: true };
     const given: Living[] = [];
     const isAdmitted = this.kubelet.admit(pod, (resource, ids, container) => {
       const mayBeRefused = this.#mayBeRefused(resource, ids);
