@@ -27,7 +27,11 @@ function readGpus(value: unknown): AllocationRecord['gpus'] | null {
   if (!Array.isArray(value) || value.length === 0) return null;
   const gpus = value.map((gpu: unknown) =>
     isObject(gpu) && typeof gpu['uuid'] === 'string' && gpu['uuid'] !== ''
-      ? { uuid: gpu['uuid'], mib: typeof gpu['mib'] === 'number' ? gpu['mib'] : null }
+      ? {
+          uuid: gpu['uuid'],
+          ...(typeof gpu['mig'] === 'string' && { mig: gpu['mig'] }),
+          mib: typeof gpu['mib'] === 'number' ? gpu['mib'] : null,
+        }
       : null,
   );
   return gpus.every((gpu) => gpu !== null) ? gpus : null;

@@ -4,14 +4,12 @@ import { keepRegistered } from '../kubelet/keep-registered.ts';
 import { acquireServingLock, type ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
 import type { SessionDeps } from '../kubelet/session.ts';
-import { type SocketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
+import { watchSocket } from '../kubelet/socket-watch.ts';
 import type { Metrics } from '../metrics/collect.ts';
-import type { Latest } from '../lib/latest.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
-import type { Offer } from './offer.ts';
 import { runTogether } from './supervise.ts';
 
 export interface ServeNodeDeps extends SessionDeps {
@@ -49,6 +47,16 @@ export async function serveNode(node: Node, deps: ServeNodeDeps, signal: AbortSi
           await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
           await serveOffers(node, deps, until);
         },
+        (until) =>
+          letLeaversGo(
+            () => node.offers.value,
+            {
+              ...deps,
+              kubeletFolder: folder,
+              onLeft: () => node.departures.set(node.departures.value + 1),
+            },
+            until,
+          ),
         (until) => untilLockLost(lock, deps, until),
       ],
       signal,
@@ -88,28 +96,14 @@ async function serveOffers(node: Node, deps: ServeNodeDeps, signal: AbortSignal)
   for await (const offers of node.offers.values(until)) {
     for (const offer of offers) {
       if (running.has(offer.resource)) continue;
-      const serving = serveOffer(offer, kubelet, deps, until).finally(() => scope.abort());
+      const serving = keepRegistered(offer, deps.kubeletSocket, kubelet, deps, until).finally(() =>
+        scope.abort(),
+      );
       serving.catch(() => undefined);
       running.set(offer.resource, serving);
     }
   }
   await Promise.all(running.values());
-}
-
-function serveOffer(
-  offer: Offer,
-  kubelet: Latest<SocketIdentity | null>,
-  deps: ServeNodeDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const kubeletFolder = dirname(deps.kubeletSocket);
-  return runTogether(
-    [
-      (until) => keepRegistered(offer, deps.kubeletSocket, kubelet, deps, until),
-      (until) => letLeaversGo(offer, { ...deps, kubeletFolder }, until),
-    ],
-    signal,
-  );
 }
 
 /** Returns when the lock's file is another one, as when the kubelet's folder was deleted and made anew. */

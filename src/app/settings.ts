@@ -5,6 +5,7 @@ import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
+import type { ResourceSettings } from '../resources/resource-settings.ts';
 
 /** What the choice and the opening of the driver depend on; an edit opens the driver anew. */
 export type DriverSettings = Omit<DriverOptions, 'self'>;
@@ -44,6 +45,7 @@ export function inventorySettings({ flags, imex }: Config): InventorySettings {
 /** What the answers depend on; an edit counts for new requests. */
 export interface OfferSettings {
   readonly response: ResponseSettings;
+  readonly resources: ResourceSettings;
   readonly imexRequired: boolean;
 }
 
@@ -74,9 +76,19 @@ export function describeSettings(config: Config): DescribeSettings {
     cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
   };
   return {
-    offers: { imexRequired: imex.required, response },
+    offers: { imexRequired: imex.required, response, resources: resourceSettings(config) },
     cdi: cdiSettings(config, response),
     kubeletSocket,
+  };
+}
+
+/** What turns GPUs into resources. */
+export function resourceSettings({ flags, resources, exclude, sharing }: Config): ResourceSettings {
+  return {
+    migStrategy: flags.migStrategy,
+    patterns: resources,
+    exclude,
+    timeSlicing: sharing.timeSlicing,
   };
 }
 

@@ -23,6 +23,11 @@ describe('decodeRecord', () => {
       '{"version":2,"gpus":[{"uuid":"GPU-1","mib":1024,"cores":5}],"more":1}',
       { version: 1, gpus },
     ],
+    [
+      'a MIG instance',
+      '{"version":1,"gpus":[{"uuid":"GPU-1","mig":"MIG-1","mib":9}]}',
+      { version: 1, gpus: [{ uuid: 'GPU-1', mig: 'MIG-1', mib: 9 }] },
+    ],
     ['no JSON', '{"version":1,"gpus":[{"uu', null],
     ['nothing', '', null],
     ['null', 'null', null],

@@ -6,6 +6,7 @@ import type { OfferSettings } from '../../src/app/settings.ts';
 import { readDeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { Snapshot } from '../../src/inventory/gpu.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
+import { defaultResources } from '../support/plans.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
 import { gpu, snapshotOf } from '../support/snapshots.ts';
@@ -20,6 +21,7 @@ const settings: OfferSettings = {
     features: { gdrcopy: false, gds: false, mofed: false },
     cdiAnnotationPrefix: 'cdi.k8s.io/',
   },
+  resources: defaultResources,
 };
 const shortage = 'EMFILE: too many open files, scandir';
 const [first, second] = [gpu(0), gpu(1)];

@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { devicePluginService } from '../../src/kubelet/wire.ts';
+import { maxDevices } from '../../src/resources/list-limits.ts';
 import {
+  memoryId,
   memoryIdNumber,
   planMemory,
   type MemoryPlan,
@@ -137,6 +140,15 @@ describe('planMemory', () => {
     const one = gpu(20, { memoryTotalMiB: 1, memoryReservedMiB: 0 });
     expect(refusal([...gpus, one], { unitMiB: 1 })).toContain('20001 units');
   });
+});
+
+it('needs few bytes for the longest list', () => {
+  const units = Array.from({ length: maxDevices }, (_, number) => ({
+    id: memoryId(number),
+    health: 'Unhealthy' as const,
+    numaNode: null,
+  }));
+  expect(devicePluginService.ListAndWatch.responseSerialize(units).length).toBeLessThan(2 * 1024 * 1024);
 });
 
 describe('memoryIdNumber', () => {

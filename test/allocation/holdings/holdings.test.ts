@@ -58,6 +58,20 @@ describe('what is taken for held', () => {
     expect(history.round(2, [bookedUnits('p', ten.toReversed(), 'GPU-a')]).held).toEqual(['p m0+9 on GPU-a']);
   });
 
+  it('recognizes an answer by a record that was built in another order', () => {
+    const given = { version: 1, gpus: [{ mib: 9, mig: 'MIG-1', uuid: 'GPU-d' }] } as const;
+    const text = '{"version":1,"gpus":[{"uuid":"GPU-d","mig":"MIG-1","mib":9}]}';
+    const answered = { atMs: 1000, resource: gpuResource, deviceIds: ['MIG-1'], record: given, claim: null };
+    const history = History.settled().play({ kind: 'answered', ...answered });
+    expect(history.round(2, [bookedDevice('p', 'MIG-1', text)]).held).toEqual(['p MIG-1 on GPU-d']);
+    const other = text.replace('"MIG-1"', '"MIG-2"');
+    expect(
+      History.settled()
+        .play({ kind: 'answered', ...answered })
+        .round(2, [bookedDevice('p', 'MIG-1', other)]).held,
+    ).toHaveLength(2);
+  });
+
   it('does not take the same ids on another GPU for the answer', () => {
     const history = History.settled()
       .answered(1, ten, 'GPU-a')
