@@ -10,7 +10,7 @@ export type Damping = {
   readonly periodMs: number;
 } | null;
 
-export const firstPeriodMs = 60_000;
+const firstPeriodMs = 60_000;
 /** Doubling ends here: a node that is held back for longer would seem broken. */
 export const longestPeriodMs = 16 * firstPeriodMs;
 

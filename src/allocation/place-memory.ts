@@ -65,8 +65,7 @@ export function placeMemory({ ids, books }: MemoryRequest, offer: MemoryOffer): 
   const holders = offer.holdings.entries.filter(
     (entry) => isMemory(entry, offer.node) && !entry.ids.isDisjointFrom(wanted),
   );
-  if (books === 'may-reread' && (offer.holdings.books !== 'fresh' || holders.some(isShownNow)))
-    return { kind: 'reread-first' };
+  if (books === 'may-reread' && holders.some(isShownNow)) return { kind: 'reread-first' };
   const pause = pauseForRequests(offer);
   const rooms = roomsOf(offer);
   const grant =

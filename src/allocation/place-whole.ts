@@ -57,7 +57,7 @@ function findProblem(
     if (use.memory.length > 0)
       return {
         reason: 'memory-held',
-        message: `${asked}, but ${use.units} units of memory are held on ${gpu}, and a GPU is given whole or by memory. ${again}`,
+        message: `${asked}, but of the memory of ${gpu} ${use.units === 1 ? '1 unit is' : `${use.units} units are`} held, and a GPU is given whole or by memory. ${again}`,
       };
     const holder = use.whole.find((entry) => isInTheWay({ id, gpu, resource }, entry));
     if (holder !== undefined)

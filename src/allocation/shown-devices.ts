@@ -37,24 +37,26 @@ export interface OtherDevice {
  */
 export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDevice[] {
   const { plan, holdings, node, faults } = offer;
-  const held = holderOfIds(holdings.entries.filter((entry) => isMemory(entry, node)));
+  const entries = holdings.entries.filter((entry) => isMemory(entry, node));
+  const held = holderOfIds(entries);
   if (areBooksUnknown(holdings))
     for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
   const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
-  const shown: ShownDevice[] = [];
+  const faulty = new Set(entries.filter((entry) => gpusOf(entry, node).some(isUnusable)));
+  const shown: { readonly number: number; readonly device: ShownDevice }[] = [];
   let promised = promisedNow(offer, nowMs);
   for (let number = 0; number < plan.units || promised > 0; number += 1) {
     const id = memoryId(number);
     if (held.has(id)) continue;
-    shown.push({ id, withheld: promised > 0 ? null : 'not-promised' });
+    shown.push({ number, device: { id, withheld: promised > 0 ? null : 'not-promised' } });
     promised -= 1;
   }
   for (const [id, entry] of held) {
-    const isFaulty = entry !== null && gpusOf(entry, node).some(isUnusable);
     const isLingering = entry !== null && entry.afterlife !== null;
-    shown.push({ id, withheld: isFaulty ? 'fault' : isLingering ? 'lingering' : null });
+    const withheld = entry !== null && faulty.has(entry) ? 'fault' : isLingering ? 'lingering' : null;
+    shown.push({ number: memoryIdNumber(id) ?? Number.MAX_SAFE_INTEGER, device: { id, withheld } });
   }
-  return shown.toSorted((a, b) => numberOf(a.id) - numberOf(b.id));
+  return shown.sort((a, b) => a.number - b.number).map(({ device }) => device);
 }
 
 /**
@@ -100,14 +102,23 @@ function reasonOfUse(id: string, gpu: string, { memory, whole }: GpuUse): Withhe
   return isTaken ? 'other-use' : null;
 }
 
-/** The entry that decides on the health of each id: one that counts for the kubelet, one that Lists show, the newest. */
+/**
+ * The entry that decides on the health of each id: one that counts for the kubelet; of several pods that had it the one that got it last;
+ * of the containers of a pod one that Lists show, because init containers have ended by then.
+ */
 function holderOfIds(entries: readonly Entry[]): Map<string, Entry | null> {
-  const rank = ({ afterlife, shown }: Entry): number =>
-    (afterlife === null ? 2 : 0) + (shown === null ? 0 : 1);
-  const weakestFirst = entries.toSorted((a, b) => rank(a) - rank(b) || a.sequence - b.sequence);
+  const newest = new Map<string, number>();
+  for (const { claim, sequence } of entries)
+    newest.set(claim, Math.max(sequence, newest.get(claim) ?? sequence));
+  const compare = (a: Entry, b: Entry): number =>
+    Number(a.afterlife === null) - Number(b.afterlife === null) ||
+    (newest.get(a.claim) ?? 0) - (newest.get(b.claim) ?? 0) ||
+    Number(isListed(a)) - Number(isListed(b)) ||
+    a.sequence - b.sequence;
+  const weakestFirst = entries.toSorted(compare);
   return new Map(weakestFirst.flatMap((entry) => [...entry.ids].map((id) => [id, entry] as const)));
 }
 
-function numberOf(id: string): number {
-  return memoryIdNumber(id) ?? Number.POSITIVE_INFINITY;
+function isListed({ shown, vanishedMs }: Entry): boolean {
+  return shown !== null && vanishedMs === null;
 }

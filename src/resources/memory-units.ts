@@ -1,12 +1,13 @@
 import type { Gpu } from '../inventory/gpu.ts';
-import { checkListSize, maxDevices, maxListBytes } from './list-limits.ts';
+import { namesDevice } from './device-reference.ts';
+import { maxDevices } from './list-limits.ts';
 import type { ResourceName } from './resource-name.ts';
 
 /** The resource of GPU memory. */
 export const memoryResource: ResourceName = 'nvidia.com/gpu-memory';
 
 /** From Kubernetes 1.36 on the kubelet writes every id of a container into the pod's status (KEP-4680). */
-export const maxUnitsPerGpu = 1200;
+const maxUnitsPerGpu = 1200;
 
 /** What decides on the units of a node. */
 export interface MemorySettings {
@@ -88,14 +89,9 @@ function findProblem(gpus: readonly Gpu[], settings: MemorySettings): string | n
   const crowded = plan.gpus.find(({ units }) => units > maxUnitsPerGpu);
   if (crowded !== undefined)
     return `makes ${crowded.units} units of GPU ${crowded.index} (${crowded.uuid}), and at most ${maxUnitsPerGpu} are possible`;
-  const size = checkListSize(
-    Array.from({ length: Math.min(plan.units, maxDevices + 1) }, (_, n) => memoryId(n)),
-  );
-  if (size === null) return null;
-  return (
-    `makes ${plan.units} units of the ${plan.gpus.length} GPUs of this node, ` +
-    `and a list may have ${maxDevices} devices and ${maxListBytes} bytes`
-  );
+  // So many units are far below the bytes that a list may have, as their ids are short.
+  if (plan.units <= maxDevices) return null;
+  return `makes ${plan.units} units of the ${plan.gpus.length} GPUs of this node, and a list may have ${maxDevices} devices`;
 }
 
 function divide(gpus: readonly Gpu[], settings: MemorySettings): MemoryPlan {
@@ -137,6 +133,6 @@ function overriddenTotal(gpu: Gpu, { override }: MemorySettings): number | null 
   return override.find(({ devices }) => devices.some((device) => isNamed(gpu, device)))?.total ?? null;
 }
 
-function isNamed(gpu: Gpu, device: string): boolean {
-  return device === gpu.uuid || device === String(gpu.index);
+function isNamed(gpu: Gpu, reference: string): boolean {
+  return namesDevice(reference, { gpu, mig: null, instanceIds: null });
 }

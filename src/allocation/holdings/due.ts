@@ -4,13 +4,13 @@ import type { Holdings } from './holdings.ts';
 import { quietMs } from './orphans.ts';
 
 /** Time between two Lists while anything is held; the kubelet allows 100 calls a second to all its clients together. */
-export const listEveryMs = 1000;
+const listEveryMs = 1000;
 /** Time between two rounds for what no List ever shows. */
-export const roundEveryMs = 30_000;
+const roundEveryMs = 30_000;
 /** Time between two rounds while a new kubelet's records settle, or cannot be read. */
-export const unsettledEveryMs = 5000;
+const unsettledEveryMs = 5000;
 /** After an answer the kubelet needs a moment to write it down. */
-export const answeredQuietMs = 100;
+const answeredQuietMs = 100;
 
 /** Allocate and GetPreferredAllocation calls of all our resources together. */
 export interface Calls {

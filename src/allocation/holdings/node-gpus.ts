@@ -1,3 +1,4 @@
+import { parseDeviceId } from '../../resources/device-id.ts';
 import type { Entry } from './entry.ts';
 
 /** The GPUs of the node, as far as holdings speak of them. */
@@ -26,8 +27,8 @@ export function gpusOf(entry: Entry, node: NodeGpus): readonly string[] {
 
 /** The GPU that a device id names; `null` for an id that names none. */
 export function gpuOfId(id: string, node: NodeGpus): string | null {
-  const device = id.replace(/::\d+$/, '');
-  return device.startsWith('GPU-') ? device : (node.gpuOfMig.get(device) ?? null);
+  const { uuid } = parseDeviceId(id);
+  return uuid.startsWith('GPU-') ? uuid : (node.gpuOfMig.get(uuid) ?? null);
 }
 
 /**

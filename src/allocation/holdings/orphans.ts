@@ -6,7 +6,7 @@ import type { Holdings } from './holdings.ts';
 import { gpusOf, type NodeGpus } from './node-gpus.ts';
 
 /** Used memory of a GPU that nothing runs on, over what the driver reserves. */
-export const unusedMiB = 64;
+const unusedMiB = 64;
 /** Time between two looks at used memory that both have to find a GPU unused. */
 export const quietMs = 10_000;
 
@@ -115,7 +115,7 @@ export function freeOrphans(holdings: Holdings, gpu: string, node: NodeGpus): Ho
 }
 
 /** UUIDs of the GPUs on which orphans are booked and nothing else is. */
-export function orphanedGpus(holdings: Holdings, node: NodeGpus): readonly string[] {
+function orphanedGpus(holdings: Holdings, node: NodeGpus): readonly string[] {
   const gpusWhere = (test: (entry: Entry) => boolean): Set<string> =>
     new Set(holdings.entries.filter(test).flatMap((entry) => gpusOf(entry, node)));
   return [...gpusWhere(isOrphan).difference(gpusWhere((entry) => !isOrphan(entry)))];

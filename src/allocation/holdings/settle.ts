@@ -2,7 +2,7 @@ import type { Holdings } from './holdings.ts';
 import type { Look } from './free-entries.ts';
 
 /** A kubelet's List is empty at first, then partial. */
-export const settleMs = 10_000;
+const settleMs = 10_000;
 
 /**
  * After a new kubelet.sock nothing is freed until 10 s have passed and two rounds in a row have found the same. They are compared in

@@ -90,5 +90,11 @@ function isUnowned({ owner, record }: Entry): boolean {
 }
 
 function isSameRecord(a: AllocationRecord | null, b: AllocationRecord | null): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+  return a === b || (a !== null && b !== null && textOf(a) === textOf(b));
+}
+
+/** A record as text, equal for equal records whatever the order in which they were built. */
+function textOf({ gpus, units }: AllocationRecord): string {
+  const named = gpus.map(({ uuid, mig = null, mib }) => [uuid, mig, mib]);
+  return JSON.stringify([named, units?.count ?? null, units?.mib ?? null]);
 }

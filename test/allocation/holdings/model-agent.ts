@@ -100,16 +100,21 @@ export class ModelAgent {
   }
 
   /** One turn of the loop that watches the kubelet's books. */
-  turn(nowMs: number, read: () => Reading = () => this.#kubelet.read()): void {
+  turn(nowMs: number): void {
     if (!mayList({ open: 0, lastAnsweredMs: this.#lastAnsweredMs }, nowMs)) return;
-    if (wantsRound(this.holdings, nowMs)) {
-      const containers = this.#kubelet.list();
-      this.#send(nowMs);
-      this.take({ kind: 'round', startedMs: nowMs, atMs: nowMs, containers, checkpoint: read() });
-    } else if (wantsList(this.holdings, nowMs)) {
+    if (wantsRound(this.holdings, nowMs)) this.round(nowMs);
+    else if (wantsList(this.holdings, nowMs))
       this.take({ kind: 'listed', atMs: nowMs, containers: this.#kubelet.list() });
-    }
+    else return;
     this.sendIfChanged(nowMs);
+  }
+
+  /** @param written the file as this round reads it, when it is not the newest */
+  round(nowMs: number, written?: Reading): void {
+    const containers = this.#kubelet.list();
+    this.#send(nowMs);
+    const checkpoint = written ?? this.#kubelet.read();
+    this.take({ kind: 'round', startedMs: nowMs, atMs: nowMs, containers, checkpoint });
   }
 
   allocate(resource: string, ids: readonly string[], nowMs: number): ModelAnswer {

@@ -126,6 +126,17 @@ export class ModelKubelet {
     this.#partialLists = 3;
   }
 
+  /**
+   * Another client listed the pod resources while the newest answer was under way, and a pod had died: the ids in flight are no longer
+   * taken, until the taken ids are next counted. Nobody can help it for ids that an init container alone holds: no List shows them.
+   */
+  forgetNewestIds(): void {
+    const newest = this.#entries.at(-1);
+    const listed = new Set(this.#listed().flatMap(({ deviceIds }) => deviceIds));
+    if (this.#partialLists === 0 && newest?.deviceIds.every((id) => listed.has(id)) === true)
+      this.#allocated = this.#allocated.difference(new Set(newest.deviceIds));
+  }
+
   /** Someone removes the file while the kubelet lives. */
   removeFile(): void {
     this.#file = null;

@@ -3,55 +3,12 @@ import { describe, expect, it } from 'vitest';
 import { guaranteedFit } from '../../../src/allocation/guaranteed-fit.ts';
 import { memoryResource } from '../../../src/resources/memory-units.ts';
 import { gpuResource } from '../../../src/resources/resource-name.ts';
-import { gpu } from '../../support/snapshots.ts';
-import { ModelAgent } from './model-agent.ts';
-import { ModelKubelet, type ModelContainer, type ModelPod } from './model-kubelet.ts';
+import { gpus, ModelNode, stepWeights, unitsAt, type StepKind } from './model-node.ts';
 
-/** Four GPUs of 8 GiB and one of 5: units of 1 GiB, or of 2. */
-const gpus = [8, 8, 8, 8, 5].map((gibibytes, index) =>
-  gpu(index, { memoryTotalMiB: gibibytes * 1024 + 100, memoryReservedMiB: 0 }),
+const kinds = (Object.entries(stepWeights) as [StepKind, number][]).flatMap(([kind, weight]) =>
+  Array.from({ length: weight }, () => kind),
 );
-const unitsAt = gpus.map(({ memoryTotalMiB }) => Math.floor((memoryTotalMiB ?? 0) / 1024));
-
-/** What a living container was told it may use. */
-interface Living {
-  readonly pod: ModelPod;
-  readonly kind: ModelContainer['kind'];
-  readonly gpu: string;
-  /** `null`: the GPU as a whole. */
-  readonly mib: number | null;
-}
-
-const kinds = [
-  ...[
-    'memory-pod',
-    'memory-pod',
-    'memory-pod',
-    'init-pod',
-    'init-pod',
-    'whole-pod',
-    'mixed-pod',
-    'end',
-    'end',
-    'end',
-    'end',
-  ],
-  ...[
-    'wait',
-    'wait',
-    'restart',
-    'restart-lossy',
-    'lose-file',
-    'remove-file',
-    'agent-restart',
-    'fault',
-    'mend',
-    'config',
-    'deaf',
-    'overtaken',
-  ],
-] as const;
-const commands = fc.array(
+const histories = fc.array(
   fc.record({
     kind: fc.constantFrom(...kinds),
     a: fc.nat(1000),
@@ -60,264 +17,15 @@ const commands = fc.array(
   }),
   { minLength: 1, maxLength: 60 },
 );
-type Command = typeof commands extends fc.Arbitrary<readonly (infer One)[]> ? One : never;
-
-/** A node in a history: the model kubelet, the core, and what really runs, which neither of them sees. */
-class ModelNode {
-  nowMs = 1_000_000;
-  readonly kubelet: ModelKubelet;
-  agent: ModelAgent;
-  readonly living: Living[] = [];
-  granted = 0;
-  refused = 0;
-  #pods = 0;
-  /** The agent's loop is held up: nothing is looked at and no list is sent. */
-  #isDeaf = false;
-
-  constructor(seed: number) {
-    const found = seed % 3 === 0 ? [this.#otherPluginsPod(seed % gpus.length)] : [];
-    this.kubelet = new ModelKubelet(
-      seed,
-      found.map(({ pod, gpu: id }) => ({
-        podUid: pod.uid,
-        container: 'app',
-        resource: gpuResource,
-        deviceIds: [id],
-        record: null,
-      })),
-    );
-    for (const { pod } of found) this.kubelet.pods.push(pod);
-    this.living.push(...found);
-    this.agent = new ModelAgent(gpus, this.kubelet, {
-      unitMiB: 1024,
-      reservedPerGpuMiB: 0,
-      maxPerContainer: null,
-      fit: 'guaranteed',
-    });
-    this.agent.start(this.nowMs, []);
-  }
-
-  run(command: Command): void {
-    const { kind, a, b, waitMs } = command;
-    this.#do(kind, a, b);
-    this.check();
-    this.pass(waitMs);
-    this.check();
-  }
-
-  /** Lets time go by, with the turns of the agent's loop. */
-  pass(ms: number): void {
-    const untilMs = this.nowMs + ms;
-    while (this.nowMs < untilMs) {
-      this.nowMs = Math.min(untilMs, this.nowMs + 250);
-      if (!this.#isDeaf) this.agent.turn(this.nowMs);
-    }
-  }
-
-  /** Everything has ended: pods, faults, and what an admin has to say of orphans. */
-  end(): void {
-    this.#isDeaf = false;
-    for (const pod of this.kubelet.pods) this.#endPod(pod);
-    this.agent.faults.clear();
-    Object.assign(this.agent.config, { unitMiB: 1024, reservedPerGpuMiB: 0, maxPerContainer: null });
-    for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
-    this.pass(100_000);
-    this.nowMs += 3_600_000;
-    this.agent.turn(this.nowMs);
-  }
-
-  /** Ids that the kubelet holds for pods that live are Healthy as long as their GPU is. */
-  check(): void {
-    const healthy = this.agent.healthy(this.nowMs);
-    for (const { podUid, resource, deviceIds, record } of this.kubelet.entries) {
-      const pod = this.kubelet.pods.find(({ uid }) => uid === podUid);
-      const named =
-        record === null
-          ? deviceIds
-          : (JSON.parse(record) as { gpus: { uuid: string }[] }).gpus.map(({ uuid }) => uuid);
-      if (pod?.active !== true || named.some((uuid) => this.agent.faults.has(uuid))) continue;
-      // An init container's id that an app container holds elsewhere has that one's health.
-      const isShared = this.kubelet.entries.some(
-        (other) => other.podUid === podUid && other.record !== record,
-      );
-      if (isShared && this.agent.faults.size > 0) continue;
-      const shown = new Set(healthy.get(resource));
-      expect(
-        deviceIds.filter((id) => !shown.has(id)),
-        `ids of ${podUid} that are held and shown Unhealthy`,
-      ).toEqual([]);
-    }
-  }
-
-  #do(kind: Command['kind'], a: number, b: number): void {
-    switch (kind) {
-      case 'memory-pod':
-        return this.#admit([app(memoryResource, 1 + (a % 8))]);
-      case 'init-pod':
-        return this.#admit([init(memoryResource, 1 + (a % 5)), app(memoryResource, 1 + (b % 8))]);
-      case 'whole-pod':
-        return this.#admit([app(gpuResource, 1 + (a % 2))]);
-      case 'mixed-pod':
-        return this.#admit([
-          init(gpuResource, 1),
-          { ...app(memoryResource, 1 + (a % 4)), name: 'one' },
-          app(memoryResource, 1 + (b % 4)),
-        ]);
-      case 'end': {
-        const running = this.kubelet.pods.filter(({ active }) => active);
-        const pod = running[a % Math.max(1, running.length)];
-        return pod === undefined ? undefined : this.#endPod(pod);
-      }
-      case 'restart':
-        return this.#restartKubelet('none');
-      case 'restart-lossy':
-        return this.#restartKubelet('last-write-for-a-list');
-      case 'lose-file':
-        // The agent has seen everything: what was answered a moment ago and is lost with the file is nobody's to know.
-        this.#isDeaf = false;
-        this.pass(40_000);
-        return this.#restartKubelet('file');
-      case 'remove-file':
-        return this.kubelet.removeFile();
-      case 'agent-restart': {
-        const { kept, config, faults } = this.agent;
-        // A file that is missing when the agent begins means that nothing is held; no kubelet that lives has it so.
-        if (this.kubelet.read() === 'absent') return;
-        this.kubelet.loseStreams();
-        this.agent = new ModelAgent(gpus, this.kubelet, config);
-        for (const [uuid, text] of faults) this.agent.faults.set(uuid, text);
-        this.#isDeaf = false;
-        return this.agent.start(this.nowMs, kept);
-      }
-      case 'fault':
-        this.agent.faults.set(gpus[a % gpus.length]?.uuid ?? '', 'planted');
-        return;
-      case 'mend':
-        return this.agent.faults.clear();
-      case 'config':
-        Object.assign(this.agent.config, {
-          unitMiB: b % 5 === 0 ? 2048 : 1024,
-          reservedPerGpuMiB: a % 2 === 0 ? 0 : 2048,
-          maxPerContainer: a % 3 === 0 ? 4 : null,
-          fit: (['guaranteed', 'adaptive', 'sum'] as const)[b % 3],
-        });
-        return;
-      case 'deaf':
-        this.#isDeaf = a % 2 === 0;
-        return;
-      case 'overtaken':
-        // A pod comes, and the round that follows reads a file from before it.
-        return this.#readAnOldFile(a);
-      case 'wait':
-        return;
-    }
-  }
-
-  #readAnOldFile(a: number): void {
-    const old = this.kubelet.read();
-    if (old === 'absent') return;
-    this.#admit([app(memoryResource, 1 + (a % 4))]);
-    this.nowMs += 200;
-    this.agent.turn(this.nowMs, () => old);
-  }
-
-  #restartKubelet(loss: 'none' | 'last-write-for-a-list' | 'file'): void {
-    this.kubelet.restart(loss);
-    this.agent.seeNewKubelet(this.nowMs);
-  }
-
-  #admit(containers: readonly ModelContainer[]): void {
-    if (!this.#isDeaf) this.agent.sendIfChanged(this.nowMs);
-    const uid = `pod-${(this.#pods += 1)}`;
-    const pod: ModelPod = { uid, name: `name-${this.#pods % 4}`, containers, active: true };
-    const given: Living[] = [];
-    const isAdmitted = this.kubelet.admit(pod, (resource, ids, container) => {
-      const mayBeRefused = this.#mayBeRefused(resource, ids.length);
-      const answer = this.agent.allocate(resource, ids, this.nowMs);
-      if ('refused' in answer) {
-        this.refused += 1;
-        if (!mayBeRefused && container === pod.containers[0])
-          expect.unreachable(`promised, and refused: ${answer.refused}`);
-        return answer;
-      }
-      this.granted += 1;
-      const { gpus: named } = JSON.parse(answer.record) as { gpus: { uuid: string; mib: number | null }[] };
-      for (const { uuid, mib } of named)
-        given.push({ pod, kind: container.kind, gpu: uuid, mib: resource === gpuResource ? null : mib });
-      for (const { uuid } of named) this.#checkGpu(uuid, [...this.living, ...given]);
-      return answer;
-    });
-    // The containers of a pod start when all of them have been given what they asked for.
-    if (isAdmitted) this.living.push(...given);
-    if (!this.#isDeaf) this.agent.sendIfChanged(this.nowMs);
-  }
-
-  /** A request that the newest list promises is granted, unless something is booked that has ended: its place may be missing. */
-  #mayBeRefused(resource: string, units: number): boolean {
-    const { holdings, config } = this.agent;
-    if (config.fit !== 'guaranteed' || this.#isDeaf || units > this.#mostForOne()) return true;
-    const active = new Set(this.kubelet.pods.flatMap(({ uid, active }) => (active ? [uid] : [])));
-    const isStale = holdings.entries.some(
-      ({ owner, afterlife }) => afterlife !== null || !active.has(owner?.podUid ?? ''),
-    );
-    return isStale || resource === gpuResource;
-  }
-
-  /** The cap on one container, and the units of the largest GPU. */
-  #mostForOne(): number {
-    const { unitMiB, reservedPerGpuMiB, maxPerContainer } = this.agent.config;
-    return Math.min(maxPerContainer ?? 8, Math.floor((8 * 1024 + 100 - reservedPerGpuMiB) / unitMiB));
-  }
-
-  /** On no GPU more than there is, and never whole and in parts. Init containers end before the others of their pod begin. */
-  #checkGpu(uuid: string, all: readonly Living[]): void {
-    const here = all.filter(({ gpu: at }) => at === uuid);
-    const wholePods = new Set(here.flatMap(({ pod, mib }) => (mib === null ? [pod] : [])));
-    const memory = here.flatMap(({ pod, kind, mib }) => (mib === null ? [] : [{ pod, kind, mib }]));
-    const what = `${uuid}: ${JSON.stringify(here.map(({ pod, kind, mib }) => [pod.uid, kind, mib]))}`;
-    expect(wholePods.size, `${what} whole twice`).toBeLessThanOrEqual(1);
-    if (wholePods.size > 0) expect(memory, `${what} whole and by memory`).toEqual([]);
-    let sum = 0;
-    for (const mine of Map.groupBy(memory, ({ pod }) => pod).values()) {
-      const sumOf = (kind: ModelContainer['kind']): number[] =>
-        mine.flatMap((one) => (one.kind === kind ? [one.mib] : []));
-      sum += Math.max(
-        ...sumOf('init'),
-        sumOf('app').reduce((total, mib) => total + mib, 0),
-      );
-    }
-    const total = gpus.find((one) => one.uuid === uuid)?.memoryTotalMiB ?? 0;
-    if (memory.length > 0) expect(sum, what).toBeLessThanOrEqual(total - this.agent.config.reservedPerGpuMiB);
-  }
-
-  #endPod(pod: ModelPod): void {
-    pod.active = false;
-    for (let at = this.living.length - 1; at >= 0; at -= 1)
-      if (this.living[at]?.pod === pod) this.living.splice(at, 1);
-  }
-
-  #otherPluginsPod(index: number): Living {
-    const pod = { uid: 'other-plugin', name: 'other', containers: [app(gpuResource, 1)], active: true };
-    return { pod, kind: 'app', gpu: gpus[index]?.uuid ?? '', mib: null };
-  }
-}
-
-function app(resource: string, count: number): ModelContainer {
-  return { name: 'app', kind: 'app', resource, count };
-}
-
-function init(resource: string, count: number): ModelContainer {
-  return { name: 'init', kind: 'init', resource, count };
-}
 
 describe('holdings, placing and showing together', () => {
-  it('book nothing twice and lose nothing, whatever happens', () => {
+  it('book nothing twice and lose nothing, whatever happens', { timeout: 180_000 }, () => {
     let granted = 0;
     let refused = 0;
     fc.assert(
-      fc.property(fc.nat(1_000_000), commands, (seed, history) => {
+      fc.property(fc.nat(1_000_000), histories, (seed, history) => {
         const node = new ModelNode(seed);
-        for (const command of history) node.run(command);
+        for (const step of history) node.run(step);
         granted += node.granted;
         refused += node.refused;
         node.end();
@@ -327,7 +35,7 @@ describe('holdings, placing and showing together', () => {
           node.agent.config.fit === 'guaranteed' ? guaranteedFit(unitsAt, 8) : 37,
         );
       }),
-      { numRuns: Number(process.env['MODEL_RUNS'] ?? 300) },
+      { numRuns: Number(process.env['MODEL_RUNS'] ?? 500) },
     );
     expect(granted).toBeGreaterThan(100);
     expect(refused).toBeGreaterThan(10);
