@@ -18,6 +18,7 @@ import type { InventoryState } from './inventory-loop.ts';
 import type { Node } from './node.ts';
 import { Offer } from './offer.ts';
 import { PlanReport } from './plan-report.ts';
+import { Preference } from './preference.ts';
 import { runTogether } from './supervise.ts';
 
 export interface KeepOffersDeps {
@@ -52,6 +53,7 @@ class OfferPlanner {
   readonly #toldOf = new WeakMap<Offer, readonly CheckpointEntry[]>();
   /** The kubelet's records that the last plan was made with. */
   #planned: readonly CheckpointEntry[] | null = null;
+  readonly #preference = new Preference();
   #last: { readonly input: unknown; readonly plan: NodePlan } | null = null;
 
   constructor(node: Node, deps: KeepOffersDeps) {
@@ -108,10 +110,11 @@ class OfferPlanner {
       const ids = mine.flatMap(({ deviceIds }) => deviceIds);
       offer.keepHeld(findBooked(ids, snapshot).map(({ device }) => device));
     }
+    const preference = this.#preference.of(snapshot.gpus, settings.sharedDevicesPolicy);
     const left = offers.flatMap(({ offer, planned }) => offer.leftBehind(planned.devices));
     for (const { offer, planned } of offers) {
       const devices = blockOverlapping(planned.devices, left);
-      offer.update({ ...planned, devices, whyGone: whyGone(snapshot) }, facts);
+      offer.update({ ...planned, devices, whyGone: whyGone(snapshot), preference }, facts);
     }
     if (added.length > 0) this.#node.offers.set([...before, ...added]);
   }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
+import type { SharedDevicesPolicy } from '../allocation/preferred-shares.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
@@ -46,6 +47,7 @@ export function inventorySettings({ flags, imex }: Config): InventorySettings {
 export interface OfferSettings {
   readonly response: ResponseSettings;
   readonly resources: ResourceSettings;
+  readonly sharedDevicesPolicy: SharedDevicesPolicy;
   readonly imexRequired: boolean;
 }
 
@@ -76,7 +78,12 @@ export function describeSettings(config: Config): DescribeSettings {
     cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
   };
   return {
-    offers: { imexRequired: imex.required, response, resources: resourceSettings(config) },
+    offers: {
+      imexRequired: imex.required,
+      sharedDevicesPolicy: plugin.sharedDevicesAllocationPolicy,
+      response,
+      resources: resourceSettings(config),
+    },
     cdi: cdiSettings(config, response),
     kubeletSocket,
   };
