@@ -22,6 +22,7 @@ import { MemoryOffer } from './memory-offer.ts';
 import { planNodeMemory, withoutMemoryOnly, type NodeMemory } from './memory-terms.ts';
 import { Offer } from './offer.ts';
 import { PlanReport } from './plan-report.ts';
+import { Preference } from './preference.ts';
 import { runTogether } from './supervise.ts';
 
 export interface KeepOffersDeps {
@@ -59,6 +60,7 @@ class OfferPlanner {
   readonly #toldOf = new WeakMap<Offer, readonly CheckpointEntry[]>();
   /** The kubelet's records that the last plan was made with. */
   #planned: readonly CheckpointEntry[] | null = null;
+  readonly #preference = new Preference();
   #last: { readonly input: unknown; readonly plan: NodePlan } | null = null;
   #whole: readonly Offer[] = [];
   #memory: MemoryOffer | null = null;
@@ -147,10 +149,11 @@ class OfferPlanner {
       const ids = mine.flatMap(({ deviceIds }) => deviceIds);
       offer.keepHeld(findBooked(ids, snapshot).map(({ device }) => device));
     }
+    const preference = this.#preference.of(snapshot.gpus, settings.sharedDevicesPolicy);
     const left = offers.flatMap(({ offer, planned }) => offer.leftBehind(planned.devices));
     for (const { offer, planned } of offers) {
       const devices = blockOverlapping(planned.devices, left);
-      offer.update({ ...planned, devices, whyGone: whyGone(snapshot) }, facts);
+      offer.update({ ...planned, devices, whyGone: whyGone(snapshot), preference }, facts);
     }
     if (added.length === 0) return;
     this.#whole = [...before, ...added];

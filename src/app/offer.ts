@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CdiNames } from '../allocation/cdi-names.ts';
 import { decide } from '../allocation/decide.ts';
-import { preferDevices } from '../allocation/preferred.ts';
+import { preparePreferred, type Prefer, type PreferenceRules } from '../allocation/preferred.ts';
 import {
   buildResponse,
   isCdiOnly,
@@ -58,6 +58,8 @@ export interface Offered extends ResourceHandlers {
 export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'> {
   /** Says why a device that is listed and no longer planned has gone. */
   readonly whyGone: (device: PlannedDevice) => string;
+  /** How devices are chosen for a container. The same object as before where nothing of it has changed. */
+  readonly preference: PreferenceRules;
 }
 
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
@@ -71,6 +73,9 @@ export class Offer implements Offered {
   #oneShareOnly = false;
   /** What the list was made from; `null` when it has to be made anew. */
   #planned: readonly PlannedDevice[] | null = null;
+  #rules: PreferenceRules | null = null;
+  /** Prepared for the list and the rules as they are, when it is first asked for. */
+  #prefer: Prefer | null = null;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
     this.resource = resource;
@@ -110,7 +115,9 @@ export class Offer implements Offered {
   }
 
   /** Takes over a new plan. What is no longer planned stays listed until `letGo`. The same devices once more cost nothing. */
-  update({ devices, oneShareOnly, whyGone }: OfferPlan, node: NodeFacts): void {
+  update({ devices, oneShareOnly, whyGone, preference }: OfferPlan, node: NodeFacts): void {
+    if (preference !== this.#rules) this.#prefer = null;
+    this.#rules = preference;
     this.#node = node;
     this.#oneShareOnly = oneShareOnly;
     if (devices === this.#planned) return;
@@ -136,10 +143,17 @@ export class Offer implements Offered {
 
   prefer(request: PreferenceRequest): readonly string[] {
     this.#deps.books.calls.answered();
-    return preferDevices(
-      request,
-      this.#roster.map((device) => device.id),
+    const rules = this.#rules;
+    if (rules === null)
+      return [...new Set([...request.requiredIds, ...request.availableIds])].slice(
+        0,
+        Math.max(0, request.size),
+      );
+    this.#prefer ??= preparePreferred(
+      this.#roster.map(({ id, gpu }) => ({ id, gpuUuid: gpu.uuid })),
+      rules,
     );
+    return this.#prefer(request);
   }
 
   allocate(ids: readonly string[]): ContainerResponse | Promise<ContainerResponse> {
@@ -196,6 +210,8 @@ export class Offer implements Offered {
       numaNode,
     }));
     reportFaults(this.resource, this.#roster, roster, this.#deps.log);
+    if (roster.length !== this.#roster.length || roster.some(({ id }, at) => id !== this.#roster[at]?.id))
+      this.#prefer = null;
     this.#roster = roster;
     if (JSON.stringify(list) === JSON.stringify(this.list.value)) return;
     this.list.set(list);

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
 import type { Fit } from '../allocation/promise.ts';
+import type { SharedDevicesPolicy } from '../allocation/preferred-shares.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
@@ -49,6 +50,7 @@ export interface OfferSettings {
   readonly response: ResponseSettings;
   readonly resources: ResourceSettings;
   readonly memory: MemoryTermsSettings;
+  readonly sharedDevicesPolicy: SharedDevicesPolicy;
   readonly imexRequired: boolean;
 }
 
@@ -92,6 +94,7 @@ export function describeSettings(config: Config): DescribeSettings {
   return {
     offers: {
       imexRequired: imex.required,
+      sharedDevicesPolicy: plugin.sharedDevicesAllocationPolicy,
       response,
       resources: resourceSettings(config),
       memory: config.memory,

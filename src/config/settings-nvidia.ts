@@ -159,7 +159,6 @@ export const nvidiaSettings = {
     env: ['SHARED_DEVICES_ALLOCATION_POLICY'],
     kind: oneOf(['distributed', 'packed', 'spread']),
     default: 'distributed',
-    built: ['distributed'],
     description:
       'Which time slices are chosen: of the GPU with the fewest in use, with the most, or each of another GPU.',
   }),

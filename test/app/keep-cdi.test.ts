@@ -13,6 +13,7 @@ import { gpu, snapshotOf } from '../support/snapshots.ts';
 
 const settings: OfferSettings = {
   imexRequired: false,
+  sharedDevicesPolicy: 'distributed',
   response: {
     deviceListStrategies: ['cdi-cri'],
     deviceIdStrategy: 'uuid',

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { scoreMatrix } from '../../src/allocation/topology.ts';
 import { Refusal } from '../../src/kubelet/handlers.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
@@ -231,5 +232,45 @@ describe('the time of the newest call', () => {
     await node.clock.advance(1234);
     call(node);
     expect(node.books.calls.now).toEqual({ open: 0, lastAnsweredMs: 1234 });
+  });
+});
+
+describe('GetPreferredAllocation', () => {
+  const joined = { nvlinks: 2, nvswitchLinks: 0, pcie: null };
+  const links = scoreMatrix([
+    { uuid: 'GPU-0', numaNode: null, links: [] },
+    { uuid: 'GPU-1', numaNode: null, links: [{ toUuid: 'GPU-2', ...joined }] },
+    { uuid: 'GPU-2', numaNode: null, links: [{ toUuid: 'GPU-1', ...joined }] },
+  ]);
+  const request = { availableIds: ['GPU-0', 'GPU-1', 'GPU-2'], requiredIds: [], size: 2 };
+
+  it('goes by the links of the plan in force', () => {
+    const node = testOffer();
+    node.offer.update(asPlan(gpus), nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-0', 'GPU-1']);
+    node.offer.update({ ...asPlan(gpus), preference: { links, policy: 'distributed' } }, nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-1', 'GPU-2']);
+  });
+
+  it('goes by the list in force and the policy', () => {
+    const node = testOffer();
+    const slices = [0, 1].flatMap((index) =>
+      [0, 1].map((replica) => planned(index, { id: `GPU-${index}::${replica}`, replica })),
+    );
+    const ids = slices.map(({ id }) => id);
+    const two = { availableIds: ids.slice(1), requiredIds: [], size: 1 };
+    node.offer.update({ ...asPlan(gpus), preference: { links, policy: 'packed' } }, nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-1', 'GPU-2']);
+    node.offer.update({ ...asPlan(slices), preference: { links, policy: 'packed' } }, nodeFacts);
+    expect(node.offer.prefer(two)).toEqual(['GPU-0::1']);
+    node.offer.update({ ...asPlan(slices), preference: { links, policy: 'distributed' } }, nodeFacts);
+    expect(node.offer.prefer(two)).toEqual(['GPU-1::0']);
+  });
+
+  it('before the first plan is answered as it was asked', () => {
+    expect(testOffer().offer.prefer({ availableIds: ['b', 'a'], requiredIds: ['c'], size: 2 })).toEqual([
+      'c',
+      'b',
+    ]);
   });
 });

@@ -1,5 +1,6 @@
 import type { ResponseSettings } from '../../src/allocation/response.ts';
 import { Books } from '../../src/app/books.ts';
+import { scoreMatrix } from '../../src/allocation/topology.ts';
 import { Offer, type NodeFacts, type OfferDeps, type OfferPlan } from '../../src/app/offer.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
@@ -37,9 +38,11 @@ export function planned(index: number, overrides: Partial<PlannedDevice> = {}): 
   };
 }
 
+const preference = { links: scoreMatrix([]), policy: 'distributed' } as const;
+
 /** The devices as the plan of a resource; what left it has gone from the node. */
 export function asPlan(devices: readonly PlannedDevice[]): OfferPlan {
-  return { devices, oneShareOnly: false, whyGone: () => 'the GPU is no longer on this node' };
+  return { devices, oneShareOnly: false, whyGone: () => 'the GPU is no longer on this node', preference };
 }
 
 /** That node, without CDI names. */

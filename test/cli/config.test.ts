@@ -78,7 +78,7 @@ describe('check', () => {
 
   test('--from-nvidia as a table', async () => {
     const path = await write(
-      'flags:\n  migstrategy: none\n  failOnInitError: true\n  plugin: {sharedDevicesAllocationPolicy: packed}\nmemory: {enabled: false}\n',
+      'flags:\n  migstrategy: none\n  failOnInitError: true\n  deviceDiscoveryStrategy: tegra\nmemory: {enabled: false}\n',
     );
     const outcome = await run(['check', '--from-nvidia', path]);
     expect(outcome.code).toBe(1);

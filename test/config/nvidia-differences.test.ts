@@ -33,9 +33,9 @@ describe('one difference each', () => {
       'n.yaml:1:24 | imex.required | takes one of them without a word | refuses the file; the key stands here for the second time, first in line 1; keep one',
     ],
     [
-      'policy of later',
-      'flags: {plugin: {sharedDevicesAllocationPolicy: packed}}',
-      'n.yaml:1:49 | flags.plugin.sharedDevicesAllocationPolicy | does it | refuses the file: not in this version yet',
+      'discovery of later',
+      'flags: {deviceDiscoveryStrategy: tegra}',
+      'n.yaml:1:34 | flags.deviceDiscoveryStrategy | does it | refuses the file: not in this version yet',
     ],
     [
       'resource names',

@@ -63,8 +63,8 @@ const rows: readonly Row[] = [
     ['shared-devices-allocation-policy'],
     ['SHARED_DEVICES_ALLOCATION_POLICY'],
     'flags.plugin.sharedDevicesAllocationPolicy',
-    'distributed',
-    'distributed',
+    'packed',
+    'packed',
   ],
   [
     ['device-discovery-strategy'],
@@ -96,7 +96,7 @@ test.each(ways)('$way is $key', async ({ given, key, fileForm }) => {
 
 describe('named, and not in this version', () => {
   const cases: readonly (readonly [flag: string | null, env: string, text: string])[] = [
-    ['shared-devices-allocation-policy', 'SHARED_DEVICES_ALLOCATION_POLICY', 'packed'],
+    ['device-discovery-strategy', 'DEVICE_DISCOVERY_STRATEGY', 'tegra'],
     ['cdi-feature-flags', 'CDI_FEATURE_FLAGS', 'enable-coherent-annotations'],
     [null, 'DP_DISABLE_HEALTHCHECKS', '31,43'],
     [null, 'DP_ENABLE_HEALTHCHECKS', '79'],

@@ -130,9 +130,9 @@ describe('refused in the file', () => {
       "c.yaml:1:22: flags.migStrategy: '\\x1B[31m\\u{202e}' is not allowed; allowed: none, single, mixed",
     ],
     [
-      'policy of later',
-      'flags: {plugin: {sharedDevicesAllocationPolicy: packed}}',
-      "c.yaml:1:49: flags.plugin.sharedDevicesAllocationPolicy: 'packed' is not in this version yet; allowed now: distributed",
+      'discovery of later',
+      'flags: {deviceDiscoveryStrategy: tegra}',
+      "c.yaml:1:34: flags.deviceDiscoveryStrategy: 'tegra' is not in this version yet; allowed now: auto, nvml, smi, simulated",
     ],
     [
       'an unknown source of CDI names',
