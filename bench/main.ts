@@ -6,6 +6,7 @@ import { standInLibrary } from '../test/support/nvml-library.ts';
 import { textTable } from '../src/cli/text-table.ts';
 import type { Subject } from './agent-under-test.ts';
 import { budgets } from './budgets.ts';
+import { choices } from './choices.ts';
 import { measurements } from './measurements.ts';
 import { summarize } from './statistics.ts';
 
@@ -66,7 +67,7 @@ async function main(): Promise<void> {
   const results = [
     { name: 'bare Node: exec → exit', unit: 'ms', ...summarize(Array.from({ length: 20 }, bareNodeMs)) },
   ];
-  for (const { name, unit, runs, measure } of measurements.filter((each) =>
+  for (const { name, unit, runs, measure } of [...measurements, ...choices].filter((each) =>
     each.name.includes(options.only),
   )) {
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${name} …`);
