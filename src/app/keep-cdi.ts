@@ -1,22 +1,13 @@
-import type { NodeDescriber, NodeDescription } from '../cdi/describe-node.ts';
-import type { SpecFolder } from '../cdi/spec-folder.ts';
-import { describeError } from '../lib/errors.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { backoffMs } from '../lib/retry.ts';
-import type { CdiState, DescribedReading } from './described.ts';
-import type { Reading } from './inventory-loop.ts';
+import { describeAndSync, type DescribeDeps, type DescribeTurn } from './describe-and-sync.ts';
 import type { Node } from './node.ts';
-import type { OfferSettings } from './settings.ts';
 import { runTogether } from './supervise.ts';
 
-export interface KeepCdiDeps {
-  /** The settings that go with the descriptions. */
-  readonly settings: OfferSettings;
-  readonly describer: Pick<NodeDescriber, 'describe'>;
-  readonly folder: Pick<SpecFolder, 'path' | 'sync'>;
+export interface KeepCdiDeps extends DescribeDeps {
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -50,13 +41,14 @@ export async function keepCdi(
         for await (const _ of wake.values(until)) {
           const { reading } = inventory.value;
           if (reading === null) continue;
-          const { state, spoiled } = await describeAndSync(reading, holdsLock.value, described.value, deps);
+          const before = described.value;
+          const { state, settings, spoiled } = await describeAndSync(reading, holdsLock.value, before, deps);
           if (until.aborted) return;
           said.say(state);
-          described.set({ reading, settings: deps.settings, cdi: state });
+          described.set({ reading, settings, cdi: state });
           // The folder may be another one by now.
           await watch.renew();
-          failures = state.problem === null ? 0 : failures + 1;
+          failures = state.problem === null && !state.stale ? 0 : failures + 1;
           const pauseMs = failures > 0 ? backoffMs(retryLimits, failures) : spoiled ? afterSpoiledMs : 0;
           if (pauseMs === 0) continue;
           await deps.clock.sleep(pauseMs, until);
@@ -67,38 +59,6 @@ export async function keepCdi(
     signal,
   );
 }
-
-interface Turn {
-  readonly state: CdiState & Pick<NodeDescription, 'missing'>;
-  readonly spoiled: boolean;
-}
-
-async function describeAndSync(
-  { snapshot, nodes }: Reading,
-  serving: boolean,
-  before: DescribedReading | null,
-  { describer, folder }: KeepCdiDeps,
-): Promise<Turn> {
-  let description: NodeDescription;
-  try {
-    description = await describer.describe(snapshot, nodes);
-  } catch (thrown) {
-    const { names, faults } = before?.cdi ?? noNames;
-    const state = { names, faults, trouble: [], missing: [], problem: describeError(thrown), inForce: false };
-    return { state, spoiled: false };
-  }
-  const { names, faults, trouble, missing, texts } = description;
-  const known = { names, faults, trouble, missing };
-  if (!serving) return { state: { ...known, problem: null, inForce: false }, spoiled: false };
-  try {
-    const spoiled = await folder.sync(texts);
-    return { state: { ...known, problem: null, inForce: true }, spoiled };
-  } catch (thrown) {
-    return { state: { ...known, problem: describeError(thrown), inForce: false }, spoiled: false };
-  }
-}
-
-const noNames = { names: { gpus: new Map<string, string>(), others: [] }, faults: new Map<string, string>() };
 
 async function tellOfFolder(
   watch: FolderWatch,
@@ -123,7 +83,7 @@ class Said {
     this.#log = log;
   }
 
-  say({ problem, trouble, missing }: Turn['state']): void {
+  say({ problem, trouble, missing, stale }: DescribeTurn['state']): void {
     if (problem !== this.#problem) {
       if (problem === null) this.#log.info('the CDI specs can be written again');
       else this.#log.error({ reason: problem }, 'the CDI specs are not as they should be, trying on');
@@ -132,6 +92,7 @@ class Said {
     if (problem !== null) return;
     if (trouble.join('\n') !== this.#trouble) for (const each of trouble) this.#log.warn(`CDI: ${each}`);
     this.#trouble = trouble.join('\n');
+    if (stale) return;
     if (missing.join() !== this.#missing && missing.length > 0)
       this.#log.info({ missing }, 'files of the driver that were not found are left out of the CDI specs');
     this.#missing = missing.join();

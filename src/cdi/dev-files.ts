@@ -1,5 +1,6 @@
 import { readdir, readlink } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { orWhenAbsent } from './absence.ts';
 import { probeCharacterDevice, type CharacterDeviceProbe, type NodePath } from '../inventory/device-nodes.ts';
 
 /** A folder that holds a `dev`: where we see it, and where it is on the host. */
@@ -33,7 +34,7 @@ export class DevFiles {
   /** All nodes of a folder whose names fit, sorted by name. */
   async findAll(folder: string, names: RegExp): Promise<readonly NodePath[]> {
     const listed = await Promise.all(
-      this.#places.map(({ seenAt }) => readdir(join(seenAt, folder)).catch(() => [])),
+      this.#places.map(({ seenAt }) => orWhenAbsent(readdir(join(seenAt, folder)), [])),
     );
     const fitting = [...new Set(listed.flat())].filter((name) => names.test(name)).toSorted();
     const found = await Promise.all(fitting.map((name) => this.find(posix.join(folder, name))));
@@ -43,7 +44,7 @@ export class DevFiles {
   /** What a link in `dev` says; `null` for none. */
   async readLink(path: string): Promise<string | null> {
     for (const { seenAt } of this.#places) {
-      const target = await readlink(join(seenAt, path)).catch(() => null);
+      const target = await orWhenAbsent(readlink(join(seenAt, path)), null);
       if (target !== null) return target;
     }
     return null;

@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import type { DisplayNodes } from '../allocation/cdi-plan.ts';
 import type { Gpu } from '../inventory/gpu.ts';
 import { sysfsName } from '../inventory/numa.ts';
+import { orWhenAbsent } from './absence.ts';
 import type { DevFiles } from './dev-files.ts';
 
 /**
@@ -27,7 +28,7 @@ async function displayNodesOf(
 ): Promise<DisplayNodes> {
   if (pciBusId === null) return { nodes: [], links: [] };
   const address = sysfsName(pciBusId);
-  const names = await readdir(join(sysfsRoot, 'bus/pci/devices', address, 'drm')).catch(() => []);
+  const names = await orWhenAbsent(readdir(join(sysfsRoot, 'bus/pci/devices', address, 'drm')), []);
   const all = await Promise.all(
     names
       .filter((name) => /^(card|renderD)\d+$/.test(name))

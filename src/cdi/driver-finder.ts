@@ -3,6 +3,7 @@ import { join, posix } from 'node:path';
 import type { DriverFiles, HostFile } from '../allocation/driver-files.ts';
 import { findLibraries, libraryFoldersToSearch, type DriverLibraries } from './driver-libraries.ts';
 import { findFirmware, findPrograms, findSockets, type RootedFile } from './driver-programs.ts';
+import { orWhenAbsent } from './absence.ts';
 import { RootedFiles } from './rooted-files.ts';
 
 export interface DriverFinderOptions {
@@ -62,7 +63,9 @@ export class DriverFinder {
 
   async #libraries(running: string | null): Promise<DriverLibraries> {
     const times = libraryFoldersToSearch.map(async (folder) => {
-      const found = await stat(join(this.#options.seenAt, folder), { bigint: true }).catch(() => null);
+      const resolved = await this.#files.resolve(folder);
+      if (resolved === null) return '-';
+      const found = await orWhenAbsent(stat(join(this.#options.seenAt, resolved), { bigint: true }), null);
       return found === null ? '-' : `${found.dev}:${found.ino}:${found.mtimeNs}`;
     });
     const key = [running ?? '', ...(await Promise.all(times))].join(' ');
@@ -76,7 +79,7 @@ export class DriverFinder {
   /** Where the kernel looks for firmware first, as a path under the driver root; driver containers set it to a path on the host. */
   async #firmwareFolder(): Promise<string | null> {
     const parameter = join(this.#options.sysfsRoot, 'module/firmware_class/parameters/path');
-    const folder = (await readFile(parameter, 'utf8').catch(() => '')).trim();
+    const folder = (await orWhenAbsent(readFile(parameter, 'utf8'), '')).trim();
     if (!folder.startsWith('/')) return null;
     const { onHost } = this.#options;
     return onHost !== '/' && folder.startsWith(`${onHost}/`) ? folder.slice(onHost.length) : folder;

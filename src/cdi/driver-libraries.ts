@@ -68,7 +68,8 @@ export async function findLibraries(
   if (version === null) return { version, paths: [], links: [], trouble };
   const wanted = await findFiles(files, folders, (name) => isWanted(name, version, explicit));
   const paths = new Set(wanted.map(({ resolved }) => resolved));
-  const links = await findLinks(files, folders, new Set(wanted.map(({ name }) => stemOf(name))), paths);
+  const stems = new Set(wanted.map(({ name }) => stemOf(name)));
+  const links = await findLinks(files, folders, stems, { version, paths });
   for (const path of paths) addExpectedLink(path, version, links);
   return {
     version,
@@ -94,12 +95,15 @@ async function findFiles(
   return found;
 }
 
-/** Links by their path that lead to one of the files, among those whose names belong to one of the libraries. */
+/**
+ * Links by their path that lead to one of the files, among those whose names belong to one of the libraries. Where another
+ * version is installed beside, the installation's links may lead to that one: containers have them lead to the one that is taken.
+ */
 async function findLinks(
   files: RootedFiles,
   folders: readonly string[],
   stems: ReadonlySet<string>,
-  paths: ReadonlySet<string>,
+  { version, paths }: { readonly version: string; readonly paths: ReadonlySet<string> },
 ): Promise<Map<string, string>> {
   const links = new Map<string, string>();
   for (const folder of folders) {
@@ -107,9 +111,15 @@ async function findLinks(
       const path = posix.join(folder, name);
       const target = await files.readLink(path);
       const resolved = target === null ? null : await files.resolve(path);
-      if (target === null || resolved === null || !paths.has(resolved)) continue;
+      if (target === null || resolved === null) continue;
+      const taken = `${stemOf(name)}.${version}`;
+      const library = paths.has(resolved)
+        ? resolved
+        : [...paths].find((each) => posix.basename(each) === taken);
+      if (library === undefined) continue;
       // A name alone holds wherever the folder is; a way through other folders may not be there in a container.
-      links.set(path, target.includes('/') ? linkTarget(path, resolved) : target);
+      const holds = !target.includes('/') && (library === resolved || target !== posix.basename(resolved));
+      links.set(path, holds ? target : linkTarget(path, library));
     }
   }
   return links;

@@ -1,9 +1,10 @@
 import { readdir, readlink, stat, lstat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
+import { orWhenAbsent } from './absence.ts';
 
 /**
  * A tree of files that is the root of another system: symbolic links lead to where they would lead there, never out of the
- * tree. Paths are those of the tree, beginning with a slash. Nothing here throws: what cannot be read is not there.
+ * tree. Paths are those of the tree, beginning with a slash. What may not be read is not there; a failure that may pass is thrown.
  */
 export class RootedFiles {
   /** Where we see the tree. */
@@ -36,7 +37,8 @@ export class RootedFiles {
 
   /** Names in a folder, sorted; none when it cannot be read. */
   async list(folder: string): Promise<readonly string[]> {
-    const names = await readdir(join(this.root, folder)).catch(() => []);
+    const resolved = await this.resolve(folder);
+    const names = resolved === null ? [] : await orWhenAbsent(readdir(join(this.root, resolved)), []);
     return names.toSorted((one, other) => (one < other ? -1 : 1));
   }
 
@@ -47,28 +49,23 @@ export class RootedFiles {
 
   /** What lies at a path without links; `null` when there is nothing. */
   async stat(resolved: string): Promise<{ readonly kind: FileKind; readonly executable: boolean } | null> {
-    try {
-      const found = await stat(join(this.root, resolved));
-      const kind = found.isFile()
-        ? 'file'
-        : found.isDirectory()
-          ? 'folder'
-          : found.isSocket()
-            ? 'socket'
-            : 'other';
-      return { kind, executable: kind === 'file' && (found.mode & 0o111) !== 0 };
-    } catch {
-      return null;
-    }
+    const found = await orWhenAbsent(stat(join(this.root, resolved)), null);
+    if (found === null) return null;
+    const kind = found.isFile()
+      ? 'file'
+      : found.isDirectory()
+        ? 'folder'
+        : found.isSocket()
+          ? 'socket'
+          : 'other';
+    return { kind, executable: kind === 'file' && (found.mode & 0o111) !== 0 };
   }
 
   async #look(path: string): Promise<{ readonly target: string | null } | null> {
     const at = join(this.root, path);
-    try {
-      return { target: (await lstat(at)).isSymbolicLink() ? await readlink(at) : null };
-    } catch {
-      return null;
-    }
+    const found = await orWhenAbsent(lstat(at), null);
+    if (found === null) return null;
+    return { target: found.isSymbolicLink() ? await orWhenAbsent(readlink(at), null) : null };
   }
 }
 

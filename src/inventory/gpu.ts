@@ -41,11 +41,14 @@ export interface Gpu {
   readonly numaNode: number | null;
   /** `null` where the GPU cannot do MIG. */
   readonly mig: MigMode | null;
-  /** MIG instances, ascending by GPU instance, then compute instance. */
+  /** MIG instances that could be read, ascending by GPU instance, then compute instance; `error` tells of others. */
   readonly migInstances: readonly MigInstance[];
   /** Connections to other GPUs of this node. */
   readonly links: readonly GpuLink[];
-  /** Why the GPU cannot be used, in words for a person; `null` when it answers. */
+  /**
+   * Why the GPU cannot be used, in words for a person; `null` when it answers. A MIG instance that cannot be read is told
+   * here: the GPU is not whole then.
+   */
   readonly error: string | null;
 }
 
@@ -68,7 +71,10 @@ export interface MigInstance {
   readonly gpuSlices: number | null;
   /** Compute slices of the compute instance. */
   readonly computeSlices: number | null;
-  /** Capability device nodes, for example `/dev/nvidia-caps/nvidia-cap12`. */
+  /**
+   * Capability device nodes of the GPU instance and of the compute instance, for example `/dev/nvidia-caps/nvidia-cap12`;
+   * empty where the kernel driver does not tell them.
+   */
   readonly capabilityNodes: readonly string[];
 }
 

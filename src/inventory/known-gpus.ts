@@ -1,14 +1,21 @@
-import type { Gpu, Snapshot, UnreadableGpu } from './gpu.ts';
+import type { Gpu, MigInstance, Snapshot, UnreadableGpu } from './gpu.ts';
+import { compareMigInstances } from './mig-profile.ts';
 
 /**
  * Gives a GPU that fell off the bus its identity back: an `unreadable` entry at the place of a GPU that was known and is
  * now missing becomes that GPU again, with the entry's error and index. The place is the PCI address. Where one of the two
  * has no address it is the index, as long as indexes have not shifted: as many GPUs are counted as before, and each one that
- * answers is where it was. Nothing else changes.
+ * answers is where it was. A GPU that answers with an error keeps what it said before and does not say now, its MIG
+ * instances among it: an instance that cannot be read is not gone. Nothing else changes.
  * @param previous the last result of this function, or null at the start
  */
 export function rememberLost(previous: Snapshot | null, current: Snapshot): Snapshot {
-  if (previous === null || current.unreadable.length === 0) return current;
+  if (previous === null) return current;
+  return rememberUnreadable(previous, rememberSick(previous, current));
+}
+
+function rememberUnreadable(previous: Snapshot, current: Snapshot): Snapshot {
+  if (current.unreadable.length === 0) return current;
   const answering = new Set(current.gpus.map(({ uuid }) => uuid));
   const missing = previous.gpus.filter(({ uuid }) => !answering.has(uuid));
   const found = new Map<UnreadableGpu, Gpu>();
@@ -28,6 +35,39 @@ export function rememberLost(previous: Snapshot | null, current: Snapshot): Snap
   };
 }
 
+function rememberSick(previous: Snapshot, current: Snapshot): Snapshot {
+  if (current.gpus.every(({ error }) => error === null)) return current;
+  const before = new Map(previous.gpus.map((gpu) => [gpu.uuid, gpu]));
+  return { ...current, gpus: current.gpus.map((gpu) => complete(gpu, before.get(gpu.uuid))) };
+}
+
+/** What changes by the minute is not carried on. */
+function complete(gpu: Gpu, before: Gpu | undefined): Gpu {
+  if (gpu.error === null || before === undefined) return gpu;
+  const mig = gpu.mig ?? before.mig;
+  return {
+    ...gpu,
+    minor: gpu.minor ?? before.minor,
+    pciBusId: gpu.pciBusId ?? before.pciBusId,
+    name: gpu.name === '' ? before.name : gpu.name,
+    architecture: gpu.architecture ?? before.architecture,
+    computeCapability: gpu.computeCapability ?? before.computeCapability,
+    memoryTotalMiB: gpu.memoryTotalMiB ?? before.memoryTotalMiB,
+    memoryReservedMiB: gpu.memoryReservedMiB ?? before.memoryReservedMiB,
+    numaNode: gpu.numaNode ?? before.numaNode,
+    mig,
+    migInstances: mig?.current === true ? mergeInstances(gpu.migInstances, before.migInstances) : [],
+  };
+}
+
+/** An instance of before is gone only where another one has its ids. */
+function mergeInstances(now: readonly MigInstance[], before: readonly MigInstance[]): MigInstance[] {
+  const silent = before.filter((old) =>
+    now.every((instance) => instance.uuid !== old.uuid && compareMigInstances(instance, old) !== 0),
+  );
+  return [...now, ...silent].toSorted(compareMigInstances);
+}
+
 function haveShifted(previous: Snapshot, current: Snapshot): boolean {
   const count = ({ gpus, unreadable }: Snapshot): number => gpus.length + unreadable.length;
   const indexes = new Map(previous.gpus.map(({ uuid, index }) => [uuid, index]));
@@ -45,7 +85,6 @@ function hasIndexOf(entry: UnreadableGpu, gpu: Gpu): boolean {
   return (entry.pciBusId === null || gpu.pciBusId === null) && entry.index === gpu.index;
 }
 
-/** What changes by the minute is not carried on. */
 function markLost(gpu: Gpu, { index, error }: UnreadableGpu): Gpu {
   return { ...gpu, index, error, memoryUsedMiB: null };
 }

@@ -7,6 +7,7 @@ import type { Driver } from './driver.ts';
 import type { Snapshot } from './gpu.ts';
 import { rememberLost } from './known-gpus.ts';
 import { openLazily } from './lazy-driver.ts';
+import { withMigCapabilities } from './mig-capabilities.ts';
 import { withNumaFromSysfs } from './numa.ts';
 import type { NvmlDriverOptions } from './nvml/client.ts';
 
@@ -30,8 +31,8 @@ export interface DriverDeps {
 }
 
 /**
- * The driver that the options ask for. Real GPUs get their NUMA node from the kernel; a GPU that falls off the bus keeps
- * its identity.
+ * The driver that the options ask for. Real GPUs get their NUMA node and their MIG instances' device nodes from the kernel; a
+ * GPU that falls off the bus keeps its identity.
  * @throws OperatorError `no-scenario` for `simulated` without a scenario
  */
 export function openDriver(options: DriverOptions, deps: DriverDeps): Driver {
@@ -44,15 +45,20 @@ function openStrategy(options: DriverOptions, deps: DriverDeps): Driver {
     case 'simulated':
       return openSimulated(options.scenario, deps);
     case 'nvml':
-      return withNumaFromSysfs(openNvml(options, deps), options);
+      return withKernelFacts(openNvml(options, deps), options);
     case 'smi':
-      return withNumaFromSysfs(openSmi(options, deps), options);
+      return withKernelFacts(openSmi(options, deps), options);
     case 'auto': {
       const nvml = { name: 'nvml', open: () => openNvml(options, deps) };
       const smi = { name: 'smi', open: () => openSmi(options, deps) };
-      return withNumaFromSysfs(chooseDriver([nvml, smi], deps.log), options);
+      return withKernelFacts(chooseDriver([nvml, smi], deps.log), options);
     }
   }
+}
+
+/** What the kernel tells of real GPUs, whoever reads them. */
+function withKernelFacts(driver: Driver, options: DriverOptions): Driver {
+  return withMigCapabilities(withNumaFromSysfs(driver, options), options);
 }
 
 function openSimulated(scenario: string | null, deps: DriverDeps): Driver {

@@ -1,4 +1,4 @@
-import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { NodeDescriber, type DescribeOptions } from '../../src/cdi/describe-node.ts';
@@ -142,14 +142,22 @@ describe('the specs of a node', () => {
     expect([...texts.values()].join()).not.toContain('persistenced');
   });
 
-  it('follow libraries that come, though the describer remembers them', async () => {
+  it.each([
+    ['', libraryFolder],
+    [' in a folder that an absolute link leads to', '/opt/driver'],
+  ])('follow libraries that come%s, though the describer remembers them', async (_where, place) => {
     const node = await madeUpNode();
     await installDriver(node.root, version);
+    if (place !== libraryFolder) {
+      await mkdir(join(node.root, '/opt'));
+      await rename(join(node.root, libraryFolder), join(node.root, place));
+      await link(node.root, libraryFolder, place);
+    }
     const describer = node.describer();
     const nodes = await readDeviceNodes('/', [], async () => false);
     const before = await describer.describe(twoGpus, nodes);
-    await put(node.root, `${libraryFolder}/libnvidia-late.so.${version}`, '');
-    await utimes(join(node.root, libraryFolder), new Date(), new Date(Date.now() + 1000));
+    await put(node.root, `${place}/libnvidia-late.so.${version}`, '');
+    await utimes(join(node.root, place), new Date(), new Date(Date.now() + 1000));
     const after = await describer.describe(twoGpus, nodes);
     expect(before.texts.get('gpu')).not.toContain('libnvidia-late');
     expect(after.texts.get('gpu')).toContain('libnvidia-late');
@@ -219,6 +227,30 @@ describe("the toolkit's names", () => {
     const lost = await auto(snapshotOf([healthy!, broken!]));
     expect(lost.names.gpus.get(first)).toBe(`nvidia.com/gpu=${first}`);
     expect(lost.texts.has('gpu')).toBe(true);
+  });
+
+  it('are none that two files of one folder have: a runtime takes neither', async () => {
+    const node = await madeUpNode();
+    await put(node.folder, 'cdi/nvidia.yaml', toolkit(first, second));
+    await put(node.folder, 'cdi/nvidia-gpu.json', toolkit(second));
+    const { names, faults, trouble } = await node.describe(twoGpus, { names: 'toolkit' });
+    expect([...names.gpus.keys()]).toEqual([first]);
+    expect([...faults.keys()]).toEqual([second]);
+    expect(trouble).toEqual([
+      expect.stringMatching(/nvidia-gpu\.json and \S+nvidia\.yaml describe the same/),
+    ]);
+  });
+
+  it('are read from files of a sensible size alone', async () => {
+    const node = await madeUpNode();
+    await put(node.folder, 'cdi/nvidia.json', toolkit(first, second).padEnd(5 << 20));
+    await mkdir(join(node.folder, 'cdi/nvidia-folder.json'));
+    const { names, trouble } = await node.describe(twoGpus, { names: 'toolkit' });
+    expect(names.gpus.size).toBe(0);
+    expect(trouble).toEqual([
+      expect.stringContaining('it is no file'),
+      expect.stringContaining('more than 4194304 bytes'),
+    ]);
   });
 
   it('pass over a file that cannot be read, and say so', async () => {

@@ -67,6 +67,28 @@ describe('libraries of the running driver', () => {
     expect(found.links.map(({ path }) => path)).not.toContain(`${folder}/libcuda.so.2`);
   });
 
+  it.each([
+    ['beside', async (root: string): Promise<void> => installDriver(root, older)],
+    [
+      'in another folder',
+      async (root: string): Promise<void> => {
+        await put(root, `/opt/libcuda.so.${older}`, '');
+        await link(root, `${folder}/libcuda.so.1`, `/opt/libcuda.so.${older}`);
+      },
+    ],
+  ])(
+    'have links that lead to them, also where the installation leads to another version %s',
+    async (_where, add) => {
+      const alone = await librariesOf((root) => installDriver(root, newer), newer);
+      const found = await librariesOf(async (root) => {
+        await installDriver(root, newer);
+        await add(root);
+      }, newer);
+      expect(found.links).toEqual(alone.links);
+      expect(found.paths).toEqual(alone.paths);
+    },
+  );
+
   it('take the library of a version of its own, and others only when asked to', async () => {
     const make = async (root: string): Promise<void> => {
       await installDriver(root, newer);

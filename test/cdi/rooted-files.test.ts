@@ -28,6 +28,13 @@ test.each([
   expect(await new RootedFiles(folder).resolve(path)).toBe(expected);
 });
 
+test('a folder is listed that an absolute link leads to, as it is in the tree', async () => {
+  const folder = await shortFolder();
+  await put(folder, '/opt/driver/a.so.1', '');
+  await link(folder, '/usr/lib64', '/opt/driver');
+  expect(await new RootedFiles(folder).list('/usr/lib64')).toEqual(['a.so.1']);
+});
+
 test('what cannot be read is not there', async () => {
   const files = new RootedFiles('/nowhere/at/all');
   expect(await files.resolve('/usr')).toBeNull();

@@ -1,12 +1,11 @@
-import { execFile } from 'node:child_process';
-import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import type { TestProject } from 'vitest/node';
 import { buildPrograms } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
 import { attachCluster, type Cluster, startCluster } from './node/cluster.ts';
+import { bundleAgent } from './support/agent-bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -34,13 +33,10 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const removeFolder = async (): Promise<void> => rm(folder, { recursive: true, force: true });
   try {
-    const root = join(import.meta.dirname, '../..');
-    // The bundle finds koffi there.
-    await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
-    await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle.ts'), join(folder, 'agent')]);
+    const agent = await bundleAgent(folder);
     const cluster = await openCluster(join(folder, 'c'));
     project.provide('clusterState', cluster.paths.state);
-    project.provide('agentBundle', join(folder, 'agent/slicewise.cjs'));
+    project.provide('agentBundle', agent);
     return async () => {
       await cluster[Symbol.asyncDispose]();
       await removeFolder();

@@ -5,6 +5,7 @@ import { killAllContainers, killContainer } from './support/containers.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { container, gpuPod, pod, showAndEnd, sidecar } from './support/pod-spec.ts';
 import { identityOf, restartsOf } from './support/pods.ts';
+import { startWithAgent } from './support/start-with-agent.ts';
 import { patienceMs } from './support/wait.ts';
 
 /** How long after a kubelet has made its socket all GPUs can be given out again, at most. */
@@ -112,6 +113,23 @@ onCluster('what pods keep', () => {
     expect((await node.holdings())['next/main']).toEqual(node.gpus.ids.toSorted());
     expect(Object.keys(await node.holdings())).toEqual(['next/main']);
     expect(await node.recordsOf(metadata?.uid)).toEqual([]);
+  });
+
+  test('its GPU, through a reboot after which the agent is there before the kubelet', async () => {
+    await using node = await openClusterNode();
+    const agent = await node.startServingAgent();
+    const before = await node.pods.run(gpuPod('booted', 1));
+    const holdings = await node.holdings();
+    await node.kubelet.stop();
+    await end(agent, 'SIGKILL');
+    await killAllContainers(node.cluster);
+    await startWithAgent(node, node.startAgent());
+    const after = await node.pods.waitFor('booted', 'it has started again', (seen) => restartsOf(seen) === 1);
+    expect(after.metadata?.uid).toBe(before.metadata?.uid);
+    await node.pods.waitUntilRunning('booted');
+    expect(await node.pods.gpusSeenBy('booted')).toEqual(holdings['booted/main']);
+    await node.pods.run(gpuPod('next', 3));
+    expect((await node.holdings())['booted/main']).toEqual(holdings['booted/main']);
   });
 
   test('its booking, when after a reboot it cannot be admitted because no agent is there', async () => {

@@ -4,14 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { offsetOf, sizeOf } from '../../src/inventory/nvml/bind.ts';
-import {
-  architectures,
-  constants,
-  prototypes,
-  scalarTypes,
-  structs,
-  topologyLevels,
-} from '../../src/inventory/nvml/bindings.ts';
+import { prototypes, scalarTypes, structs } from '../../src/inventory/nvml/bindings.ts';
+import { architectures, constants, topologyLevels } from '../../src/inventory/nvml/constants.ts';
 import { returnCodes } from '../../src/inventory/nvml/return-codes.ts';
 import { compileAgainstHeader, mustSkip } from '../support/nvml-header.ts';
 import { inventoryOracle } from '../support/nvml-library.ts';
@@ -34,6 +28,7 @@ const numbers: readonly (readonly [expression: string, value: number])[] = [
   ...Object.entries(topologyLevels).map(([name, [value]]) => [`NVML_TOPOLOGY_${name}`, value] as const),
   ...Object.entries(returnCodes).map(([code, [name]]) => [`NVML_ERROR_${name}`, Number(code)] as const),
   ['nvmlMemory_v2', sizeOf('nvmlMemory_v2_t') | (2 << 24)],
+  ['nvmlGpuInstanceProfileInfo_v2', sizeOf('nvmlGpuInstanceProfileInfo_v2_t') | (2 << 24)],
 ];
 
 describe.skipIf(skip)('the NVML declarations agree with nvml.h', () => {

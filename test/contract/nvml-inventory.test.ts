@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { createNvmlDriver } from '../../src/inventory/nvml/client.ts';
-import { architectures } from '../../src/inventory/nvml/bindings.ts';
+import { architectures } from '../../src/inventory/nvml/constants.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import type { Gpu, Snapshot } from '../../src/inventory/gpu.ts';

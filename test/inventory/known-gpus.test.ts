@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { Gpu, Snapshot, UnreadableGpu } from '../../src/inventory/gpu.ts';
+import type { Gpu, MigInstance, Snapshot, UnreadableGpu } from '../../src/inventory/gpu.ts';
 import { rememberLost } from '../../src/inventory/known-gpus.ts';
 
 function gpu(n: number, index: number = n, pciBusId: string | null = `00000000:0${n}:00.0`): Gpu {
@@ -90,6 +90,48 @@ describe('an index says nothing once indexes have shifted', () => {
 test('a GPU that answers is never taken for the lost one', () => {
   const current = snapshot([gpu(2, 0)], [unreadable(2, 1)]);
   expect(rememberLost(snapshot([gpu(2, 1)]), current)).toEqual(current);
+});
+
+describe('a GPU that answers with an error', () => {
+  const instance = (uuid: string, gpuInstanceId: number, computeInstanceId: number = 0): MigInstance => ({
+    uuid,
+    gpuInstanceId,
+    computeInstanceId,
+    profile: '1g.10gb',
+    memoryMiB: 9984,
+    gpuSlices: 1,
+    computeSlices: 1,
+    capabilityNodes: [`/dev/nvidia-caps/nvidia-cap${gpuInstanceId}`],
+  });
+  const inMig: Gpu = {
+    ...gpu(1),
+    mig: { current: true, pending: true },
+    migInstances: [instance('MIG-a', 7), instance('MIG-b', 8), instance('MIG-c', 9, 1)],
+  };
+  const sick = { error: 'Unknown Error', memoryUsedMiB: null };
+
+  test('and says nothing else is what it was, but for what changes by the minute', () => {
+    const mute = { ...gpu(1), name: '', minor: null, memoryTotalMiB: null, numaNode: null, ...sick };
+    expect(rememberLost(snapshot([inMig]), snapshot([mute])).gpus).toEqual([{ ...inMig, ...sick }]);
+  });
+
+  test('keeps the MIG instances that it does not tell, unless others are in their place', () => {
+    const some = {
+      ...inMig,
+      ...sick,
+      migInstances: [instance('MIG-d', 8), instance('MIG-c', 9, 1), instance('MIG-e', 10)],
+    };
+    const [found] = rememberLost(snapshot([inMig]), snapshot([some])).gpus;
+    expect(found?.migInstances.map(({ uuid }) => uuid)).toEqual(['MIG-a', 'MIG-d', 'MIG-c', 'MIG-e']);
+    expect(found?.error).toBe('Unknown Error');
+  });
+
+  test('loses them when it says that it is not in MIG mode, or answers well', () => {
+    const off = { ...inMig, ...sick, mig: { current: false, pending: false }, migInstances: [] };
+    expect(rememberLost(snapshot([inMig]), snapshot([off])).gpus).toEqual([off]);
+    const well = { ...inMig, migInstances: [instance('MIG-a', 7)] };
+    expect(rememberLost(snapshot([inMig]), snapshot([well])).gpus).toEqual([well]);
+  });
 });
 
 describe('for any two snapshots', () => {

@@ -207,6 +207,23 @@ describe('openDriver', () => {
     expect(gpus).toMatchObject([{ name: 'NVIDIA H100 80GB HBM3', numaNode: 1 }]);
   });
 
+  test('MIG instances that nvidia-smi tells have the device nodes that the kernel driver tells', async () => {
+    const program = await writeReplayProgram(folder, 'h100-mig');
+    await mkdir(join(folder, 'proc/driver/nvidia-caps'), { recursive: true });
+    const table =
+      'gpu0/gi2/access 21\ngpu0/gi2/ci0/access 22\ngpu0/gi3/access 30\ngpu0/gi9/access 84\ngpu0/gi9/ci0/access 85\n';
+    await writeFile(join(folder, 'proc/driver/nvidia-caps/mig-minors'), table);
+    await using driver = open({ strategy: 'smi', nvidiaSmi: program });
+    const [gpu] = (await driver.snapshot()).gpus;
+    expect(gpu).toMatchObject({ minor: 0, error: null });
+    expect(gpu?.migInstances.map(({ capabilityNodes }) => capabilityNodes)).toEqual([
+      ['/dev/nvidia-caps/nvidia-cap21', '/dev/nvidia-caps/nvidia-cap22'],
+      [],
+      ['/dev/nvidia-caps/nvidia-cap84', '/dev/nvidia-caps/nvidia-cap85'],
+      [],
+    ]);
+  });
+
   test('auto without a library and without a program, then with a program', async () => {
     await using driver = open({
       nvmlLibrary: join(folder, 'libnvidia-ml.so.1'),

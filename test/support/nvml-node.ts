@@ -1,4 +1,4 @@
-import { fork, type ChildProcess } from 'node:child_process';
+import { execFileSync, fork, type ChildProcess } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,7 +13,7 @@ import {
 } from '../../src/inventory/nvml/host-process.ts';
 import { systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
-import { standInLibrary, thisProgram } from './nvml-library.ts';
+import { inventoryOracle, standInLibrary, thisProgram } from './nvml-library.ts';
 
 /** A node of which the GPUs and the procfs are pretended and all else is real. */
 export interface NvmlNode {
@@ -23,6 +23,8 @@ export interface NvmlNode {
   /** Makes the kernel driver list one more GPU, by its PCI address. */
   listKernelGpu(address: string): Promise<void>;
   nextEvent(): Promise<DriverEvent>;
+  /** What a C program reads of the MIG devices: the words of its lines. */
+  readonly askOracleOfMig: () => Promise<string[][]>;
   /** Process id of the newest helper. */
   helper(): number;
   killHelper(signal: NodeJS.Signals): void;
@@ -76,6 +78,15 @@ export async function within(
       scenario: (text) => writeScenario(file, text),
       async listKernelGpu(address) {
         await mkdir(join(procfsRoot, 'driver/nvidia/gpus', address), { recursive: true });
+      },
+      async askOracleOfMig() {
+        const oracle = await inventoryOracle();
+        if ('missing' in oracle) throw new Error(oracle.missing);
+        const said = execFileSync(oracle.path, [library.path, 'mig'], { env, encoding: 'utf8' });
+        return said
+          .split('\n')
+          .filter((line) => line !== '')
+          .map((line) => line.split('\t'));
       },
       nextEvent: async () => (await events.next()).value as DriverEvent,
       helper: () => helpers.at(-1) ?? 0,

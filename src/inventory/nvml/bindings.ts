@@ -1,7 +1,8 @@
 /**
- * What this program uses of NVIDIA's `nvml.h`, as data: struct layouts, function prototypes, constants. Nothing here
- * loads or calls anything. A test compiles a C program from these tables against the header, so that a wrong offset, a
- * wrong prototype or a wrong constant cannot hide. A call joins by a row in `prototypes` and a line in `NvmlCalls`.
+ * What this program uses of NVIDIA's `nvml.h`, as data: struct layouts and function prototypes; `constants.ts` holds the
+ * numbers. Nothing here loads or calls anything. A test compiles a C program from these tables against the header, so that
+ * a wrong offset, a wrong prototype or a wrong constant cannot hide. A call joins by a row in `prototypes` and a line in
+ * `NvmlCalls`.
  */
 
 /** Opaque pointer types (`nvmlDevice_t`, …); in JavaScript each is a BigInt. */
@@ -35,6 +36,32 @@ export const structs = {
     free: 'uint64_t',
     used: 'uint64_t',
   },
+  nvmlDeviceAttributes_t: {
+    multiprocessorCount: 'uint32_t',
+    sharedCopyEngineCount: 'uint32_t',
+    sharedDecoderCount: 'uint32_t',
+    sharedEncoderCount: 'uint32_t',
+    sharedJpegCount: 'uint32_t',
+    sharedOfaCount: 'uint32_t',
+    gpuInstanceSliceCount: 'uint32_t',
+    computeInstanceSliceCount: 'uint32_t',
+    memorySizeMB: 'uint64_t',
+  },
+  nvmlGpuInstanceProfileInfo_v2_t: {
+    version: 'uint32_t',
+    id: 'uint32_t',
+    isP2pSupported: 'uint32_t',
+    sliceCount: 'uint32_t',
+    instanceCount: 'uint32_t',
+    multiprocessorCount: 'uint32_t',
+    copyEngineCount: 'uint32_t',
+    decoderCount: 'uint32_t',
+    encoderCount: 'uint32_t',
+    jpegCount: 'uint32_t',
+    ofaCount: 'uint32_t',
+    memorySizeMB: 'uint64_t',
+    name: 'char [96]',
+  },
 } as const satisfies Record<string, Record<string, string>>;
 
 /** A place for a result: an array of one, filled by the call. */
@@ -60,6 +87,15 @@ export interface MemoryInfoV2 extends MemoryInfo {
   free: number | bigint;
 }
 
+/** What a MIG device is made of; engines are those of its GPU instance. */
+export type DeviceAttributes = Readonly<
+  Record<Exclude<keyof (typeof structs)['nvmlDeviceAttributes_t'], 'memorySizeMB'>, number>
+> & { readonly memorySizeMB: number | bigint };
+
+export type GpuInstanceProfileInfo = Readonly<
+  Record<Exclude<keyof (typeof structs)['nvmlGpuInstanceProfileInfo_v2_t'], 'memorySizeMB' | 'name'>, number>
+> & { readonly memorySizeMB: number | bigint; readonly name: string };
+
 /** Each call as JavaScript sees it; all return a code of `returnCodes`, but `errorString`. */
 export interface NvmlCalls {
   init(): number;
@@ -79,6 +115,12 @@ export interface NvmlCalls {
   deviceGetArchitecture(device: Handle, architecture: Out<number>): number;
   deviceGetNumaNodeId(device: Handle, node: Out<number>): number;
   deviceGetMigMode(device: Handle, current: Out<number>, pending: Out<number>): number;
+  deviceGetMaxMigDeviceCount(device: Handle, count: Out<number>): number;
+  deviceGetMigDeviceHandleByIndex(device: Handle, index: number, mig: Out<Handle>): number;
+  deviceGetGpuInstanceId(mig: Handle, id: Out<number>): number;
+  deviceGetComputeInstanceId(mig: Handle, id: Out<number>): number;
+  deviceGetAttributes(mig: Handle, attributes: Partial<DeviceAttributes>): number;
+  deviceGetGpuInstanceProfileInfo(device: Handle, profile: number, info: GpuInstanceProfileInfo): number;
   deviceGetTopologyCommonAncestor(device: Handle, other: Handle, level: Out<number>): number;
   deviceGetNvLinkState(device: Handle, link: number, active: Out<number>): number;
   deviceGetNvLinkRemotePciInfo(device: Handle, link: number, pci: Partial<PciInfo>): number;
@@ -141,6 +183,25 @@ export const prototypes = {
   deviceGetMigMode: [
     'nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, _Out_ unsigned int *current, _Out_ unsigned int *pending)',
   ],
+  deviceGetMaxMigDeviceCount: [
+    'nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, _Out_ unsigned int *count)',
+  ],
+  deviceGetMigDeviceHandleByIndex: [
+    'nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index, _Out_ nvmlDevice_t *migDevice)',
+  ],
+  deviceGetGpuInstanceId: [
+    'nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, _Out_ unsigned int *id)',
+  ],
+  deviceGetComputeInstanceId: [
+    'nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, _Out_ unsigned int *id)',
+  ],
+  // Version 1 knew neither slices nor memory.
+  deviceGetAttributes: [
+    'nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, _Out_ nvmlDeviceAttributes_t *attributes)',
+  ],
+  deviceGetGpuInstanceProfileInfo: [
+    'nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t device, unsigned int profile, _Inout_ nvmlGpuInstanceProfileInfo_v2_t *info)',
+  ],
   deviceGetTopologyCommonAncestor: [
     'nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(nvmlDevice_t device, nvmlDevice_t other, _Out_ nvmlGpuTopologyLevel_t *level)',
   ],
@@ -155,37 +216,3 @@ export const prototypes = {
     'nvmlReturn_t nvmlDeviceGetNvLinkRemoteDeviceType(nvmlDevice_t device, unsigned int link, _Out_ nvmlIntNvLinkDeviceType_t *type)',
   ],
 } as const satisfies Record<NvmlCallName, readonly [string, ...string[]]>;
-
-/** Constants under the header's own names. */
-export const constants = {
-  NVML_DEVICE_UUID_V2_BUFFER_SIZE: 96,
-  NVML_DEVICE_NAME_V2_BUFFER_SIZE: 96,
-  NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE: 80,
-  NVML_NVLINK_MAX_LINKS: 18,
-  NVML_FEATURE_ENABLED: 1,
-  NVML_DEVICE_MIG_ENABLE: 1,
-  NVML_NVLINK_DEVICE_TYPE_SWITCH: 2,
-} as const;
-
-/** `NVML_DEVICE_ARCH_<name>` to the family's name as `nvidia-smi` writes it, in lower case. */
-export const architectures = {
-  KEPLER: [2, 'kepler'],
-  MAXWELL: [3, 'maxwell'],
-  PASCAL: [4, 'pascal'],
-  VOLTA: [5, 'volta'],
-  TURING: [6, 'turing'],
-  AMPERE: [7, 'ampere'],
-  ADA: [8, 'ada lovelace'],
-  HOPPER: [9, 'hopper'],
-  BLACKWELL: [10, 'blackwell'],
-} as const satisfies Record<string, readonly [number, string]>;
-
-/** `NVML_TOPOLOGY_<name>` to how far apart two GPUs are. */
-export const topologyLevels = {
-  INTERNAL: [0, 'same-board'],
-  SINGLE: [10, 'one-switch'],
-  MULTIPLE: [20, 'several-switches'],
-  HOSTBRIDGE: [30, 'host-bridge'],
-  NODE: [40, 'same-numa-node'],
-  SYSTEM: [50, 'across-numa-nodes'],
-} as const satisfies Record<string, readonly [number, string]>;

@@ -4,6 +4,7 @@ import type { Log } from '../../lib/log.ts';
 import type { Driver, DriverEvent } from '../driver.ts';
 import type { Snapshot } from '../gpu.ts';
 import { isDriverAbsent } from './find-library.ts';
+import { pollMig } from './poll-mig.ts';
 import { startHostProcess, type HostCommand, type HostProcess } from './host-process.ts';
 import { Supervisor } from './supervisor.ts';
 import { defaultDeadlines, type NvmlDeadlines } from './trouble.ts';
@@ -20,6 +21,8 @@ export interface NvmlDriverOptions {
   /** Environment of the helper process; this process's own when left out. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly deadlines?: NvmlDeadlines;
+  /** Milliseconds between two questions whether MIG has changed. */
+  readonly migPollMs?: number;
 }
 
 export interface NvmlDriverDeps {
@@ -44,37 +47,65 @@ export function createNvmlDriver(options: NvmlDriverOptions, deps: NvmlDriverDep
     ...deps,
     deadlines: options.deadlines ?? defaultDeadlines,
     startHost: () => start(command),
+    migPollMs: options.migPollMs ?? defaultMigPollMs,
     isAbsent: () => isDriverAbsent(library, driverRoot, procfsRoot),
   });
 }
 
+/** With the snapshot that follows, a change is known within five seconds. */
+const defaultMigPollMs = 3_000;
+
+interface ClientDeps extends Omit<ConstructorParameters<typeof Supervisor>[0], 'onLost'> {
+  readonly migPollMs: number;
+}
+
 class NvmlDriver implements Driver {
   readonly #supervisor: Supervisor;
+  readonly #clock: Clock;
+  readonly #migPollMs: number;
   readonly #closed = new AbortController();
-  readonly #restart = new Latest<DriverEvent | null>(null);
-  #delivered: DriverEvent | null = null;
-  #reading: Promise<unknown> = Promise.resolve();
+  /** Told and not yet delivered, one of each kind. */
+  readonly #events = new Latest<readonly DriverEvent[]>([]);
+  readonly #migCapable = new Latest(false);
+  #last: Promise<unknown> = Promise.resolve();
   #next: Promise<Snapshot> | null = null;
 
-  constructor(deps: Omit<ConstructorParameters<typeof Supervisor>[0], 'onLost'>) {
+  constructor(deps: ClientDeps) {
+    this.#clock = deps.clock;
+    this.#migPollMs = deps.migPollMs;
     this.#supervisor = new Supervisor({
       ...deps,
-      onLost: (reason) => this.#restart.set({ kind: 'driver-restarted', reason }),
+      onLost: (reason) => this.#tell({ kind: 'driver-restarted', reason }),
     });
     this.#supervisor.warmUp();
   }
 
   /** Callers that come while a reading is under way share the next one: the one under way may be too old for them. */
   snapshot(): Promise<Snapshot> {
-    this.#next ??= this.#readAfter(this.#reading);
+    this.#next ??= this.#inTurn(async () => {
+      this.#next = null;
+      const snapshot = await this.#supervisor.snapshot();
+      const capable = snapshot.gpus.some(({ mig }) => mig !== null);
+      if (capable !== this.#migCapable.value) this.#migCapable.set(capable);
+      return snapshot;
+    });
     return this.#next;
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<DriverEvent, void, void> {
-    for await (const event of this.#restart.values(AbortSignal.any([signal, this.#closed.signal]))) {
-      if (event === null || event === this.#delivered) continue;
-      this.#delivered = event;
-      yield event;
+    const scope = new AbortController();
+    const stop = AbortSignal.any([signal, this.#closed.signal, scope.signal]);
+    const polling = this.#pollMig(stop);
+    try {
+      for await (const events of this.#events.values(stop)) {
+        const [event, ...later] = events;
+        if (event === undefined) continue;
+        this.#events.set(later);
+        yield event;
+      }
+    } finally {
+      scope.abort();
+      await polling;
     }
   }
 
@@ -83,11 +114,28 @@ class NvmlDriver implements Driver {
     await this.#supervisor[Symbol.asyncDispose]();
   }
 
-  async #readAfter(before: Promise<unknown>): Promise<Snapshot> {
-    await before;
-    this.#next = null;
-    const reading = this.#supervisor.snapshot();
-    this.#reading = reading.catch(() => {});
-    return reading;
+  #pollMig(signal: AbortSignal): Promise<void> {
+    return pollMig(
+      {
+        clock: this.#clock,
+        pauseMs: this.#migPollMs,
+        capable: this.#migCapable,
+        ask: () => this.#inTurn(() => this.#supervisor.migChange()),
+        tell: (reason) => this.#tell({ kind: 'inventory-changed', reason }),
+      },
+      signal,
+    );
+  }
+
+  /** The newest of a kind takes the place of an older one. */
+  #tell(event: DriverEvent): void {
+    this.#events.set([...this.#events.value.filter(({ kind }) => kind !== event.kind), event]);
+  }
+
+  /** The helper takes one question at a time. */
+  #inTurn<T>(ask: () => Promise<T>): Promise<T> {
+    const answer = this.#last.then(ask);
+    this.#last = answer.catch(() => {});
+    return answer;
   }
 }

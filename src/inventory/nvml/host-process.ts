@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { toError } from '../../lib/errors.ts';
-import type { Snapshot } from '../gpu.ts';
-import type { HostFailure, HostMessage, HostRequest, HostStep } from './protocol.ts';
+import type { HostFailure, HostMessage, HostReply, HostRequest, HostStep } from './protocol.ts';
 
 /** How the helper is started: this very program with another command. */
 export interface HostCommand {
@@ -30,7 +29,7 @@ export interface HostProcess {
 }
 
 export type HostAnswer =
-  | { readonly kind: 'answer'; readonly snapshot: Snapshot | null }
+  | { readonly kind: 'answer'; readonly reply: HostReply }
   | { readonly kind: 'failure'; readonly failure: HostFailure };
 
 export interface HostEnd {
@@ -65,7 +64,7 @@ export function startHostProcess(command: HostCommand): HostProcess {
           resolve(
             'failure' in said
               ? { kind: 'failure', failure: said.failure }
-              : { kind: 'answer', snapshot: said.answer },
+              : { kind: 'answer', reply: said.answer },
           );
         };
         child.on('message', listen);

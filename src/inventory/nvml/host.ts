@@ -1,7 +1,7 @@
 import koffi from 'koffi';
 import { toError } from '../../lib/errors.ts';
 import { DriverError } from '../driver.ts';
-import type { HostFailure, HostMessage, HostRequest } from './protocol.ts';
+import type { HostFailure, HostMessage, HostReply, HostRequest } from './protocol.ts';
 import { Session } from './session.ts';
 
 /**
@@ -30,10 +30,7 @@ export async function runNvmlHost(args: string[]): Promise<void> {
         now: () => performance.now(),
         onStep: (step) => send({ step }),
       });
-      return {
-        id: request.id,
-        answer: request.ask === 'snapshot' ? session.snapshot(request.leaveOut) : null,
-      };
+      return { id: request.id, answer: reply(session, request) };
     } catch (thrown) {
       return { id: request.id, failure: toFailure(thrown) };
     }
@@ -43,6 +40,17 @@ export async function runNvmlHost(args: string[]): Promise<void> {
   process.once('disconnect', resolve);
   await promise;
   process.exit(0);
+}
+
+function reply(session: Session, request: HostRequest): HostReply {
+  switch (request.ask) {
+    case 'open':
+      return null;
+    case 'snapshot':
+      return session.snapshot(request.leaveOut);
+    case 'mig':
+      return session.migChange(request.leaveOut);
+  }
 }
 
 function toFailure(thrown: unknown): HostFailure {

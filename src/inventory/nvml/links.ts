@@ -1,6 +1,7 @@
 import type { GpuLink, PcieDistance } from '../gpu.ts';
 import { pciBusIdOf } from './answers.ts';
-import { constants, topologyLevels, type Handle, type Out } from './bindings.ts';
+import type { Handle, Out } from './bindings.ts';
+import { constants, topologyLevels } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
 
 /** A GPU that answers, as the link reading needs it. */

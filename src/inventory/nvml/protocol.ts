@@ -8,7 +8,8 @@ export type HostRequest =
   | { readonly id: number; readonly ask: 'open' }
   | {
       readonly id: number;
-      readonly ask: 'snapshot';
+      /** `mig`: has the MIG mode or a MIG device of a GPU changed since the last snapshot? Told once. */
+      readonly ask: 'snapshot' | 'mig';
       /** GPUs that must not be touched, by index, with the reason to report in their place. */
       readonly leaveOut: Readonly<Record<number, string>>;
     };
@@ -16,8 +17,11 @@ export type HostRequest =
 /** What the helper sends: the step that it is about to take, any number of them, then one answer to each request. */
 export type HostMessage =
   | { readonly step: HostStep }
-  | { readonly id: number; readonly answer: Snapshot | null }
+  | { readonly id: number; readonly answer: HostReply }
   | { readonly id: number; readonly failure: HostFailure };
+
+/** A snapshot; what changed of MIG, in words, or an empty text; null to `open`. */
+export type HostReply = Snapshot | string | null;
 
 /** Something that the driver may be slow at, or hang or crash in. */
 export type HostStep =

@@ -1,16 +1,11 @@
 import { toError } from '../../lib/errors.ts';
-import type { Gpu, MigMode } from '../gpu.ts';
+import type { Gpu } from '../gpu.ts';
 import { pciBusIdOf, textOf } from './answers.ts';
 import { sizeOf } from './bind.ts';
-import {
-  architectures,
-  constants,
-  type Handle,
-  type MemoryInfo,
-  type MemoryInfoV2,
-  type Out,
-} from './bindings.ts';
+import type { Handle, MemoryInfo, MemoryInfoV2, Out } from './bindings.ts';
+import { architectures, constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
+import { readMigInstances, readMigMode } from './read-mig.ts';
 
 /** A GPU that told its UUID, or why it did not. */
 export type GpuReading =
@@ -20,7 +15,7 @@ export type GpuReading =
 /**
  * Reads one GPU through a fresh handle (one from before a GPU reset is stale). Never throws for what the GPU does: an
  * answer like "not supported" gives null, any other error marks the GPU and ends its reading, so that a GPU which has
- * fallen off the bus is not asked twelve times. MIG instances and links are filled in by others.
+ * fallen off the bus is not asked twelve times. Links are filled in by others.
  */
 export function readGpu(nvml: NvmlLibrary, index: number): GpuReading {
   let handle: Handle;
@@ -64,7 +59,8 @@ const blank: Gpu = {
   error: null,
 };
 
-function readHandle(nvml: NvmlLibrary, index: number): Handle {
+/** A fresh handle of the GPU. @throws Error */
+export function readHandle(nvml: NvmlLibrary, index: number): Handle {
   const handle: Out<Handle> = [null];
   nvml.ask('deviceGetHandleByIndex', index, handle);
   // A null handle would be dereferenced by the library: better no GPU than a crash.
@@ -73,15 +69,19 @@ function readHandle(nvml: NvmlLibrary, index: number): Handle {
 }
 
 function readProperties(nvml: NvmlLibrary, handle: Handle, gpu: Writable<Gpu>): void {
-  // First of all: a GPU that fails early keeps its place, which is told by the address.
+  // First of all: a GPU that fails early keeps its place, which is told by the address, and its kind.
   gpu.pciBusId = readPciBusId(nvml, handle);
+  gpu.mig = readMigMode(nvml, handle);
   gpu.name = readText((text) => nvml.ask('deviceGetName', handle, text, text.length), nameBytes);
   gpu.minor = readNumber((out) => nvml.askIfKnown('deviceGetMinorNumber', [handle, out], () => out[0]));
   gpu.computeCapability = readComputeCapability(nvml, handle);
   gpu.architecture = readArchitecture(nvml, handle);
   readMemory(nvml, handle, gpu);
   gpu.numaNode = readNumber((out) => nvml.askIfKnown('deviceGetNumaNodeId', [handle, out], () => out[0]));
-  gpu.mig = readMigMode(nvml, handle);
+  if (gpu.mig?.current !== true) return;
+  const { instances, error } = readMigInstances(nvml, handle, gpu.memoryTotalMiB);
+  gpu.migInstances = instances;
+  gpu.error = error;
 }
 
 function readText(ask: (text: Buffer) => void, bytes: number): string {
@@ -131,13 +131,4 @@ function readMemory(nvml: NvmlLibrary, handle: Handle, gpu: Writable<Gpu>): void
 /** Rounded so that nothing is promised which is not there: what exists down, what is taken up. */
 function toMiB(bytes: number | bigint | undefined, round: (value: number) => number): number | null {
   return bytes === undefined ? null : round(Number(bytes) / 2 ** 20);
-}
-
-function readMigMode(nvml: NvmlLibrary, handle: Handle): MigMode | null {
-  const current: Out<number> = [null];
-  const pending: Out<number> = [null];
-  return nvml.askIfKnown('deviceGetMigMode', [handle, current, pending], () => ({
-    current: current[0] === constants.NVML_DEVICE_MIG_ENABLE,
-    pending: pending[0] === constants.NVML_DEVICE_MIG_ENABLE,
-  }));
 }

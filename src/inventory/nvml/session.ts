@@ -4,8 +4,10 @@ import { describeError } from '../../lib/errors.ts';
 import { DriverError } from '../driver.ts';
 import type { Snapshot } from '../gpu.ts';
 import { textOf } from './answers.ts';
-import { constants, type Out } from './bindings.ts';
+import type { Out } from './bindings.ts';
+import { constants } from './constants.ts';
 import { loadLibrary, type NvmlLibrary } from './library.ts';
+import { MigWatch } from './mig-watch.ts';
 import type { HostStep } from './protocol.ts';
 import { readSnapshot, type Opened } from './read-snapshot.ts';
 import { NvmlError } from './return-codes.ts';
@@ -32,6 +34,7 @@ export class Session {
   #openedAtMs = 0;
   #kernelGpus = '';
   #someFailed = false;
+  readonly #migWatch = new MigWatch();
 
   /** @throws DriverError */
   constructor(options: SessionOptions) {
@@ -47,12 +50,19 @@ export class Session {
     this.#opened ??= this.#open();
     try {
       const snapshot = readSnapshot(this.#nvml, this.#opened, leaveOut, this.#options.onStep);
+      this.#migWatch.seen(snapshot);
       this.#someFailed = snapshot.unreadable.length > 0 || snapshot.gpus.some((gpu) => gpu.error !== null);
       return snapshot;
     } catch (thrown) {
       this.#close();
       throw thrown;
     }
+  }
+
+  /** What changed of MIG since the last snapshot, in words, told once; an empty text for nothing. */
+  migChange(leaveOut: Readonly<Record<number, string>>): string {
+    if (this.#opened === null) return '';
+    return this.#migWatch.change(this.#nvml, leaveOut, this.#options.onStep);
   }
 
   #isStale(): boolean {

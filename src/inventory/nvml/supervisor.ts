@@ -6,7 +6,7 @@ import { DriverError } from '../driver.ts';
 import type { Snapshot } from '../gpu.ts';
 import type { HostAnswer, HostEnd, HostProcess } from './host-process.ts';
 import { LeftAlone } from './left-alone.ts';
-import type { HostRequest, HostStep } from './protocol.ts';
+import type { HostReply, HostRequest, HostStep } from './protocol.ts';
 import { deadlineMs, describeEnd, describeHang, gpuOf, isCrash, type NvmlDeadlines } from './trouble.ts';
 
 export interface SupervisorDeps {
@@ -53,12 +53,24 @@ export class Supervisor implements AsyncDisposable {
     const host = await this.#running();
     const leaveOut = this.#leftAlone.at(this.#deps.clock.now());
     const fresh = await this.#exchange(host, { id: nextId(), ask: 'snapshot', leaveOut });
-    if (fresh === null)
+    if (fresh === null || typeof fresh === 'string')
       throw new DriverError('driver-failed', 'The NVML helper process gave an empty answer.');
     this.#losses = 0;
     this.#leftAlone.forgive(leaveOut);
     this.#lastSnapshot = fresh;
     return fresh;
+  }
+
+  /**
+   * What changed of MIG since the last snapshot, in words; empty for nothing, and where no helper is at hand: only a snapshot
+   * is worth starting one.
+   */
+  async migChange(): Promise<string> {
+    const host = this.#host;
+    if (host === null || this.#call !== null || this.#lastSnapshot === null) return '';
+    const leaveOut = this.#leftAlone.at(this.#deps.clock.now());
+    const change = await this.#exchange(host, { id: nextId(), ask: 'mig', leaveOut });
+    return typeof change === 'string' ? change : '';
   }
 
   /** Kills the helper, also in the middle of a call, and never waits for one that does not die. */
@@ -108,7 +120,7 @@ export class Supervisor implements AsyncDisposable {
     return host;
   }
 
-  async #exchange(host: HostProcess, request: HostRequest): Promise<Snapshot | null> {
+  async #exchange(host: HostProcess, request: HostRequest): Promise<HostReply> {
     const { clock, deadlines } = this.#deps;
     const { promise, resolve, reject } = Promise.withResolvers<HostAnswer>();
     const answered = new AbortController();
@@ -125,7 +137,7 @@ export class Supervisor implements AsyncDisposable {
     try {
       const answer = await promise;
       if (answer.kind === 'failure') throw new DriverError(answer.failure.code, answer.failure.message);
-      return answer.snapshot;
+      return answer.reply;
     } finally {
       answered.abort();
       this.#call = null;

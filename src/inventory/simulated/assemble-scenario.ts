@@ -1,7 +1,14 @@
 import type { PcieDistance } from '../gpu.ts';
+import { changeGpu } from './change-gpu.ts';
 import { showValue, type ScenarioProblem } from './scenario-problems.ts';
 import type { CheckedScenario, GpuEntry, GpuFigures, GpuOverride, ScenarioEvent } from './scenario-schema.ts';
-import { applyFigures, createGpu, describeMigMisfit, type SimulatedGpu } from './simulated-gpu.ts';
+import {
+  applyFigures,
+  applyMigChange,
+  createGpu,
+  describeMigMisfit,
+  type SimulatedGpu,
+} from './simulated-gpu.ts';
 
 /** A scenario that is known to be sound. */
 export interface Scenario {
@@ -103,17 +110,19 @@ function checkFigures(
       path,
       text: `reserved ${reserved ?? 0} + used ${used ?? 0} MiB are more than the total ${total} MiB`,
     });
-  checkMig(gpu, given, path, problems);
+  checkMig(applyFigures({ ...gpu, mig: 'off' }, given), given, path, problems);
 }
 
+/** @param gpu as the figures have left it */
 function checkMig(
   gpu: SimulatedGpu,
   given: GpuFigures,
   path: readonly PropertyKey[],
   problems: ScenarioProblem[],
 ): void {
-  const misfit = given.mig === undefined ? null : describeMigMisfit(gpu.model, given.mig);
-  if (misfit !== null) problems.push({ path: [...path, 'mig'], text: `${showValue(given.mig)}: ${misfit}` });
+  const key = given.mig === undefined ? 'migPending' : 'mig';
+  const misfit = given[key] === undefined ? null : describeMigMisfit(gpu);
+  if (misfit !== null) problems.push({ path: [...path, key], text: `${showValue(given[key])}: ${misfit}` });
 }
 
 function checkReferences(input: CheckedScenario, count: number, problems: ScenarioProblem[]): void {
@@ -151,13 +160,21 @@ function checkDuplicates(gpus: readonly SimulatedGpu[], problems: ScenarioProble
   }
 }
 
+/** MIG instances come and go in the order of the times, so each event is looked at where the ones before it have led. */
 function checkTimelineMig(
   input: CheckedScenario,
   gpus: readonly SimulatedGpu[],
   problems: ScenarioProblem[],
 ): void {
-  for (const [at, event] of (input.timeline ?? []).entries()) {
-    const gpu = event.do === 'change' ? gpus[event.gpu] : undefined;
-    if (gpu !== undefined && event.do === 'change') checkMig(gpu, event, ['timeline', at], problems);
+  const now = [...gpus];
+  const events = [...(input.timeline ?? []).entries()];
+  for (const [at, event] of events.toSorted(([, left], [, right]) => left.at - right.at)) {
+    const gpu = 'gpu' in event ? now[event.gpu] : undefined;
+    if (!('gpu' in event) || gpu === undefined) continue;
+    const changed = changeGpu(gpu, event);
+    if (event.do === 'change') checkMig(changed, event, ['timeline', at], problems);
+    const problem = event.do === 'mig' ? applyMigChange(gpu, event).problem : null;
+    if (problem !== null) problems.push({ path: ['timeline', at], text: problem });
+    now[event.gpu] = changed;
   }
 }

@@ -67,6 +67,7 @@ export const gpuModels = {
   'rtx-4080-super': model('NVIDIA GeForce RTX 4080 SUPER', 'ada lovelace', '8.9', [16376, 434]),
   t4: model('Tesla T4', 'turing', '7.5', [15360, 393]),
   'v100-sxm2-32gb': model('Tesla V100-SXM2-32GB', 'volta', '7.0', [32768, 258]),
+  'v100-sxm3-32gb': model('Tesla V100-SXM3-32GB', 'volta', '7.0', [32768, 258]),
 } as const satisfies Readonly<Record<string, GpuModel>>;
 
 export type GpuModelName = keyof typeof gpuModels;

@@ -1,6 +1,7 @@
 import type { Scenario } from './assemble-scenario.ts';
+import { changeGpu } from './change-gpu.ts';
 import type { ScenarioEvent } from './scenario-schema.ts';
-import { applyFigures, type SimulatedGpu } from './simulated-gpu.ts';
+import type { SimulatedGpu } from './simulated-gpu.ts';
 
 /** The scenario's node at a moment. */
 export interface NodeState {
@@ -49,25 +50,10 @@ function applyEvent(node: NodeState, event: ScenarioEvent): NodeState {
     case 'remove':
     case 'add':
     case 'change':
+    case 'mig':
       return {
         ...node,
         gpus: node.gpus.map((gpu, position) => (position === event.gpu ? changeGpu(gpu, event) : gpu)),
       };
-  }
-}
-
-function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: number }>): SimulatedGpu {
-  switch (event.do) {
-    case 'lose':
-      return { ...gpu, state: 'lost', reason: event.reason ?? null };
-    case 'unreadable':
-      return { ...gpu, state: 'unreadable', reason: event.reason ?? null };
-    case 'restore':
-    case 'add':
-      return { ...gpu, state: 'present', reason: null };
-    case 'remove':
-      return { ...gpu, state: 'absent', reason: null };
-    case 'change':
-      return applyFigures(gpu, event);
   }
 }

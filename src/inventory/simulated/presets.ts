@@ -1,4 +1,17 @@
 import type { PresetName, ScenarioInput } from './scenario-schema.ts';
+import { dgx1Gpus, dgx1Links, dgx2Gpus, dgx2Links } from './v100-boards.ts';
+
+/** The GPUs of a DGX H100. */
+const dgxH100 = place('h100-80gb-hbm3', [
+  ['1b', 0],
+  ['43', 0],
+  ['52', 0],
+  ['61', 0],
+  ['9d', 1],
+  ['c3', 1],
+  ['d1', 1],
+  ['df', 1],
+]);
 
 /** The scenarios that ship with the program, written like a file's. Bus ids and NUMA nodes are those of the machines named. */
 export const presets = {
@@ -26,16 +39,7 @@ export const presets = {
   'h100x8-nvlink': {
     driverVersion: '590.48.01',
     cudaVersion: '13.1',
-    gpus: place('h100-80gb-hbm3', [
-      ['1b', 0],
-      ['43', 0],
-      ['52', 0],
-      ['61', 0],
-      ['9d', 1],
-      ['c3', 1],
-      ['d1', 1],
-      ['df', 1],
-    ]),
+    gpus: dgxH100,
     nvswitchLinks: 18,
   },
   /** Half a DGX-1: four GPUs, wired to each other by one or two NVLinks. */
@@ -56,6 +60,31 @@ export const presets = {
       { between: [1, 3], nvlinks: 1, pcie: 'host-bridge' },
       { between: [2, 3], nvlinks: 2, pcie: 'one-switch' },
     ],
+  },
+  /** DGX-1: eight GPUs wired to each other, each to four others by one or two NVLinks, to three not at all. */
+  'v100x8-cube-mesh': {
+    driverVersion: '580.95.05',
+    cudaVersion: '13.0',
+    gpus: dgx1Gpus(['06', '07', '0a', '0b', '85', '86', '89', '8a'], 0),
+    links: dgx1Links(0),
+  },
+  /** Two boards of a DGX-1 in one machine of four sockets: two islands of NVLink, PCIe between them. */
+  'v100x16-cube-mesh': {
+    driverVersion: '580.95.05',
+    cudaVersion: '13.0',
+    gpus: [
+      ...dgx1Gpus(['06', '07', '0a', '0b', '25', '26', '29', '2a'], 0),
+      ...dgx1Gpus(['85', '86', '89', '8a', 'a5', 'a6', 'a9', 'aa'], 2),
+    ],
+    links: [...dgx1Links(0), ...dgx1Links(8)],
+  },
+  /** DGX-2: sixteen GPUs joined by NVSwitches, two sockets. */
+  'v100x16-nvswitch': {
+    driverVersion: '580.95.05',
+    cudaVersion: '13.0',
+    gpus: dgx2Gpus(),
+    nvswitchLinks: 6,
+    links: dgx2Links(),
   },
   /** A small cloud instance: one GPU, and a virtual machine that tells no NUMA node. */
   t4x1: {
@@ -82,6 +111,13 @@ export const presets = {
       },
     ],
     nvswitchLinks: 12,
+  },
+  /** DGX H100 in MIG mode, every GPU cut into seven equal instances. */
+  'h100x8-mig': {
+    driverVersion: '590.48.01',
+    cudaVersion: '13.1',
+    gpus: dgxH100.map((gpu) => ({ ...gpu, mig: Array.from({ length: 7 }, () => '1g.10gb') })),
+    nvswitchLinks: 18,
   },
   /** Four products in one workstation. */
   'mixed-models': {

@@ -7,8 +7,12 @@ export const presetNames = [
   'a100x8',
   'h100x8-nvlink',
   'v100x4',
+  'v100x8-cube-mesh',
+  'v100x16-cube-mesh',
+  'v100x16-nvswitch',
   't4x1',
   'a100x2-mig-mixed',
+  'h100x8-mig',
   'mixed-models',
   'none',
 ] as const;
@@ -27,6 +31,33 @@ const duration = z
   .string()
   .regex(/^\d{1,9}(\.\d{1,3})?(ms|s|m|h)$/, 'allowed: a number with a unit: 500ms, 5s, 2m, 1h')
   .transform((text) => Number.parseFloat(text) * unitMs(text));
+
+/** A profile's name as drivers of today write it, or with its details any name. */
+const migEntry = z.union([
+  z
+    .string()
+    .regex(
+      /^(\d{1,2}c\.)?\d{1,2}g\.\d{1,4}gb([+-][a-z0-9.]{1,20})?$/,
+      'allowed: a profile, for example 1g.5gb, 1c.2g.10gb or 1g.5gb+me; a name of another kind as { profile: 1x.5gb, memoryMiB: 4864 }',
+    ),
+  strict({
+    profile: z
+      .string()
+      .regex(
+        /^[a-zA-Z0-9][a-zA-Z0-9.+-]{0,39}$/,
+        'allowed: letters, digits, dots, + and -, up to 40 characters',
+      ),
+    gpuInstanceId: z.int().min(0).max(14).optional(),
+    computeInstanceId: z.int().min(0).max(7).optional(),
+    memoryMiB: mib.nullable().optional(),
+  }),
+]);
+const migEntries = z.array(migEntry).max(14);
+/** What a list of instances may be, for errors. */
+const migWords = 'a list of profiles, for example [3g.20gb, 1g.5gb]';
+
+/** A GPU instance by its id, or the last instance with a profile. */
+const migRemoval = z.union([z.int().min(0).max(14), z.string().min(1).max(60)]);
 
 /** What can be set on one GPU; a key left out keeps what the model says. */
 const figures = {
@@ -50,11 +81,8 @@ const figures = {
     )
     .nullable()
     .optional(),
-  mig: z
-    .union([z.literal('off'), z.array(z.string().min(1)).max(7)], {
-      error: 'allowed: off, or a list of up to 7 profiles, for example [3g.20gb, 1g.5gb]',
-    })
-    .optional(),
+  mig: z.union([z.literal('off'), migEntries], { error: `allowed: off, or ${migWords}` }).optional(),
+  migPending: z.enum(['on', 'off']).optional(),
 } as const;
 
 /** What a GPU is, beside what can change on it. */
@@ -77,6 +105,20 @@ const event = z.discriminatedUnion(
     strict({ ...onGpu, do: z.literal('remove') }),
     strict({ ...onGpu, do: z.literal('add') }),
     strict({ ...onGpu, do: z.literal('change'), ...figures }),
+    strict({
+      ...onGpu,
+      do: z.literal('mig'),
+      remove: z
+        .array(migRemoval, {
+          error: 'allowed: a list of GPU instance ids and profiles, for example [7, 2g.10gb]',
+        })
+        .max(14)
+        .optional(),
+      add: z
+        .array(migEntry, { error: `allowed: ${migWords}` })
+        .max(14)
+        .optional(),
+    }),
     strict({ at: duration, do: z.literal('fail-driver'), reason }),
     strict({ at: duration, do: z.literal('remove-driver'), reason }),
     strict({ at: duration, do: z.literal('hang-driver') }),
@@ -84,7 +126,7 @@ const event = z.discriminatedUnion(
   ],
   {
     error:
-      'allowed: lose, unreadable, restore, remove, add, change, fail-driver, remove-driver, hang-driver, restore-driver',
+      'allowed: lose, unreadable, restore, remove, add, change, mig, fail-driver, remove-driver, hang-driver, restore-driver',
   },
 );
 
@@ -135,6 +177,8 @@ export type ScenarioInput = z.input<typeof scenarioSchema>;
 export type CheckedScenario = z.output<typeof scenarioSchema>;
 export type GpuEntry = NonNullable<CheckedScenario['gpus']>[number];
 export type GpuOverride = NonNullable<CheckedScenario['overrides']>[number];
+export type MigEntry = z.output<typeof migEntry>;
+export type MigRemoval = z.output<typeof migRemoval>;
 export type GpuFigures = z.output<z.ZodObject<typeof figures>>;
 /** One change at a moment; `at` is in milliseconds after the scenario was read. */
 export type ScenarioEvent = z.output<typeof event>;

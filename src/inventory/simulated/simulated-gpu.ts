@@ -1,13 +1,16 @@
 import { createHash } from 'node:crypto';
 import type { Gpu } from '../gpu.ts';
 import { gpuModels, type GpuModel, type GpuModelName } from './models.ts';
-import type { GpuFigures, GpuState } from './scenario-schema.ts';
+import { changeInstances, describeMisfit, shapeInstances, type SimulatedMigInstance } from './mig-shape.ts';
+import type { GpuFigures, GpuState, MigEntry, ScenarioEvent } from './scenario-schema.ts';
 
 /** A GPU of a scenario at a moment. */
 export interface SimulatedGpu extends Omit<Gpu, 'index' | 'mig' | 'migInstances' | 'links' | 'error'> {
   readonly model: GpuModelName;
-  /** MIG profiles of its instances, `off`, or `unsupported` where the product cannot do MIG. */
-  readonly mig: readonly string[] | 'off' | 'unsupported';
+  /** Its MIG instances in MIG mode, `off`, or `unsupported` where the product cannot do MIG. */
+  readonly mig: readonly SimulatedMigInstance[] | 'off' | 'unsupported';
+  /** MIG mode after the next reset; null: as it is now. */
+  readonly migPending: 'on' | 'off' | null;
   readonly state: GpuState;
   /** Why it is lost or unreadable, in words. */
   readonly reason: string | null;
@@ -29,36 +32,55 @@ export function createGpu(scenarioName: string, position: number, model: GpuMode
     minor: position,
     pciBusId: `00000000:${(0x10 + 2 * position).toString(16).padStart(2, '0')}:00.0`,
     mig: Object.keys(migProfiles).length > 0 ? 'off' : 'unsupported',
+    migPending: null,
     state: 'present',
     reason: null,
   };
 }
 
-/** The GPU with the given figures put over its own; a figure left out stays. */
+/**
+ * The GPU with the given figures put over its own; a figure left out stays. MIG instances that stay keep their ids, and so
+ * their UUIDs.
+ */
 export function applyFigures(gpu: SimulatedGpu, figures: GpuFigures): SimulatedGpu {
-  const given = Object.entries(figures).filter(([key, value]) => value !== undefined && figureKeys.has(key));
-  return { ...gpu, ...(Object.fromEntries(given) as Partial<SimulatedGpu>) };
+  const { mig, migPending, ...plain } = figures;
+  const given = Object.entries(plain).filter(([key, value]) => value !== undefined && figureKeys.has(key));
+  return {
+    ...gpu,
+    ...(Object.fromEntries(given) as Partial<SimulatedGpu>),
+    ...(mig === undefined ? {} : { mig: shapeMig(gpu, mig), migPending: null }),
+    ...(migPending === undefined ? {} : { migPending }),
+  };
 }
 
-/** What is wrong with MIG instances of these profiles on one GPU of the model, or null. */
-export function describeMigMisfit(model: GpuModelName, profiles: readonly string[] | 'off'): string | null {
+/** The GPU after its instances were changed, and what does not fit, in words, or null. */
+export function applyMigChange(
+  gpu: SimulatedGpu,
+  event: Extract<ScenarioEvent, { do: 'mig' }>,
+): { readonly gpu: SimulatedGpu; readonly problem: string | null } {
+  const product: GpuModel = gpuModels[gpu.model];
+  if (gpu.mig === 'unsupported') return { gpu, problem: `the ${product.name} cannot do MIG` };
+  if (gpu.mig === 'off')
+    return {
+      gpu,
+      problem: 'the GPU is not in MIG mode at that time; "change" with "mig: []" switches it on',
+    };
+  const change = changeInstances(product, gpu.mig, event.remove ?? [], event.add ?? []);
+  if (change.kind === 'wrong') return { gpu, problem: change.problem };
+  return { gpu: { ...gpu, mig: change.instances }, problem: describeMisfit(product, change.instances) };
+}
+
+/** What is wrong with the MIG instances that the GPU was given, or null. */
+export function describeMigMisfit({ model, mig }: SimulatedGpu): string | null {
   const product: GpuModel = gpuModels[model];
-  const offered = Object.keys(product.migProfiles);
-  if (offered.length === 0) return `the ${product.name} cannot do MIG; leave the key out`;
-  if (profiles === 'off') return null;
-  const unknown = profiles.find((profile) => !offered.includes(profile));
-  if (unknown !== undefined)
-    return `${unknown} is no profile of the ${product.name}; allowed: ${offered.join(', ')}`;
-  const compute = profiles.reduce(
-    (sum, profile) => sum + (product.migProfiles[profile]?.computeSlices ?? 0),
-    0,
-  );
-  const memory = profiles.reduce(
-    (sum, profile) => sum + (product.migProfiles[profile]?.memorySlices ?? 0),
-    0,
-  );
-  if (compute <= 7 && memory <= 8) return null;
-  return `needs ${compute} compute and ${memory} memory slices; a GPU has 7 and 8`;
+  if (Object.keys(product.migProfiles).length === 0)
+    return `the ${product.name} cannot do MIG; leave the key out`;
+  return typeof mig === 'string' ? null : describeMisfit(product, mig);
+}
+
+function shapeMig(gpu: SimulatedGpu, mig: readonly MigEntry[] | 'off'): SimulatedGpu['mig'] {
+  const present = typeof gpu.mig === 'string' ? [] : gpu.mig;
+  return mig === 'off' ? 'off' : shapeInstances(gpuModels[gpu.model], present, mig);
 }
 
 /** A UUID in the driver's form (`GPU-…`, `MIG-…`) that depends on the seed alone. */
@@ -79,6 +101,5 @@ const figureKeys: ReadonlySet<string> = new Set(
     numaNode: 0,
     minor: 0,
     pciBusId: 0,
-    mig: 0,
-  } satisfies Record<keyof GpuFigures, 0>),
+  } satisfies Record<Exclude<keyof GpuFigures, 'mig' | 'migPending'>, 0>),
 );

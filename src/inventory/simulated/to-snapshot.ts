@@ -1,6 +1,5 @@
 import type { Gpu, GpuLink, MigInstance, MigMode, PcieDistance, Snapshot } from '../gpu.ts';
 import type { Scenario } from './assemble-scenario.ts';
-import { gpuModels, type GpuModel } from './models.ts';
 import { deriveUuid, type SimulatedGpu } from './simulated-gpu.ts';
 
 /** What the driver of the scenario's node answers. */
@@ -37,57 +36,43 @@ function toGpu(gpu: SimulatedGpu, index: number, links: readonly GpuLink[]): Gpu
     memoryReservedMiB: gpu.memoryReservedMiB,
     memoryUsedMiB: gpu.state === 'lost' ? null : gpu.memoryUsedMiB,
     numaNode: gpu.numaNode,
-    mig: toMigMode(gpu.mig),
+    mig: toMigMode(gpu),
     migInstances: toMigInstances(gpu),
     links,
     error: gpu.state === 'lost' ? (gpu.reason ?? lostReason) : null,
   };
 }
 
-function toMigMode(mig: SimulatedGpu['mig']): MigMode | null {
+function toMigMode({ mig, migPending }: SimulatedGpu): MigMode | null {
   if (mig === 'unsupported') return null;
-  return { current: mig !== 'off', pending: mig !== 'off' };
+  const current = mig !== 'off';
+  return { current, pending: migPending === null ? current : migPending === 'on' };
 }
 
-/** GPU instance ids as the driver numbers them: 0 for the whole, 1–2 for halves, 3–6 for quarters, 7–14 for eighths. */
 function toMigInstances(gpu: SimulatedGpu): MigInstance[] {
   if (typeof gpu.mig === 'string') return [];
-  const { migProfiles }: GpuModel = gpuModels[gpu.model];
-  const taken = new Set<number>();
-  const instances = gpu.mig.map((profile) => {
-    const { computeSlices = 1, memoryMiB = null } = migProfiles[profile] ?? {};
-    let gpuInstanceId = firstInstanceId(computeSlices);
-    while (taken.has(gpuInstanceId)) gpuInstanceId += 1;
-    taken.add(gpuInstanceId);
+  return gpu.mig.map((instance) => {
+    const { gpuInstanceId, computeInstanceId, profile } = instance;
     return {
-      uuid: deriveUuid('MIG', `${gpu.uuid}/${gpuInstanceId}/0`),
-      gpuInstanceId,
-      computeInstanceId: 0,
-      profile,
-      memoryMiB,
-      gpuSlices: computeSlices,
-      computeSlices,
-      capabilityNodes: capabilityNodes(gpu.minor, gpuInstanceId),
+      uuid: deriveUuid('MIG', `${gpu.uuid}/${gpuInstanceId}/${computeInstanceId}/${profile}`),
+      ...instance,
+      capabilityNodes: capabilityNodes(gpu.minor, instance),
     };
   });
-  return instances.toSorted((left, right) => left.gpuInstanceId - right.gpuInstanceId);
-}
-
-function firstInstanceId(computeSlices: number): number {
-  if (computeSlices >= 7) return 0;
-  if (computeSlices >= 3) return 1;
-  return computeSlices === 2 ? 3 : 7;
 }
 
 /**
- * The nodes of the GPU instance and of its only compute instance. The kernel module numbers them through
+ * The nodes of the GPU instance and of the compute instance. The kernel module numbers them through
  * (`/proc/driver/nvidia-caps/mig-minors`): after two of its own, 15 GPU instances a GPU, each followed by 8 compute
  * instances.
  */
-function capabilityNodes(minor: number | null, gpuInstanceId: number): string[] {
+function capabilityNodes(
+  minor: number | null,
+  { gpuInstanceId, computeInstanceId }: Pick<MigInstance, 'gpuInstanceId' | 'computeInstanceId'>,
+): string[] {
   if (minor === null) return [];
-  const instance = 3 + minor * 15 * 9 + gpuInstanceId * 9;
-  return [`/dev/nvidia-caps/nvidia-cap${instance}`, `/dev/nvidia-caps/nvidia-cap${instance + 1}`];
+  const first = 3 + minor * 15 * 9 + gpuInstanceId * 9;
+  return [first, first + 1 + computeInstanceId].map((cap) => `/dev/nvidia-caps/nvidia-cap${cap}`);
 }
 
 function linksOf(scenario: Scenario, gpus: readonly SimulatedGpu[], from: number): GpuLink[] {

@@ -1,8 +1,9 @@
-import type { Gpu, MigInstance, Snapshot, UnreadableGpu } from '../gpu.ts';
+import type { Gpu, Snapshot, UnreadableGpu } from '../gpu.ts';
 import { readText } from './fields.ts';
 import type { HandleFailure } from './handle-failures.ts';
-import type { ListedGpu, ListedMigDevice } from './list.ts';
-import type { QueriedGpu, QueriedMigDevice } from './query.ts';
+import type { ListedGpu } from './list.ts';
+import { joinMigInstances } from './mig-instances.ts';
+import type { QueriedGpu } from './query.ts';
 
 /** All that was learnt from nvidia-smi for one snapshot, parsed. */
 export interface SmiAnswers {
@@ -48,6 +49,14 @@ export function toSnapshot(answers: SmiAnswers): Snapshot {
   };
 }
 
+/** True where `-q` and `-L` tell of other MIG devices: one that came or went between the two, or cannot be read. */
+export function doMigDevicesDiffer({ gpus, list }: Pick<SmiAnswers, 'gpus' | 'list'>): boolean {
+  return gpus.some(({ gpu }) => {
+    const listed = list.find((entry) => entry.uuid === gpu.uuid);
+    return joinMigInstances(gpu.migDevices, listed?.migDevices ?? []).problem !== null;
+  });
+}
+
 /** The compute capability of each GPU, from the rows of `--query-gpu=uuid,compute_cap`. */
 export function toComputeCapabilities(
   rows: readonly ReadonlyMap<string, string>[],
@@ -64,6 +73,7 @@ export function toComputeCapabilities(
 
 function toGpu(uuid: string, index: number, gpu: QueriedGpu, answers: SmiAnswers): Gpu {
   const listed = answers.list.find((entry) => entry.uuid === uuid);
+  const { instances, problem } = joinMigInstances(gpu.migDevices, listed?.migDevices ?? []);
   return {
     uuid,
     index,
@@ -77,43 +87,8 @@ function toGpu(uuid: string, index: number, gpu: QueriedGpu, answers: SmiAnswers
     memoryUsedMiB: gpu.memoryUsedMiB,
     numaNode: null,
     mig: gpu.mig,
-    migInstances: toMigInstances(gpu.migDevices, listed?.migDevices ?? []),
+    migInstances: instances,
     links: [],
-    error: gpu.fault,
+    error: gpu.fault ?? problem,
   };
-}
-
-/** `-q` knows the instance ids, `-L` the UUID and the profile; what only one of them shows is just coming or going. */
-function toMigInstances(
-  queried: readonly QueriedMigDevice[],
-  listed: readonly ListedMigDevice[],
-): MigInstance[] {
-  const instances = queried.flatMap(({ index, gpuInstanceId, computeInstanceId, memoryMiB }) => {
-    const entry = listed.find((candidate) => candidate.index === index);
-    if (entry === undefined) return [];
-    const { uuid, profile } = entry;
-    return [
-      {
-        uuid,
-        gpuInstanceId,
-        computeInstanceId,
-        profile,
-        memoryMiB,
-        ...readSlices(profile),
-        capabilityNodes: [],
-      },
-    ];
-  });
-  return instances.toSorted(
-    (left, right) =>
-      left.gpuInstanceId - right.gpuInstanceId || left.computeInstanceId - right.computeInstanceId,
-  );
-}
-
-/** `3g.20gb` has three slices for both; `1c.3g.20gb` is one compute slice of three. */
-function readSlices(profile: string): Pick<MigInstance, 'gpuSlices' | 'computeSlices'> {
-  const match = /^(?:(\d{1,2})c\.)?(\d{1,2})g\./.exec(profile);
-  if (match === null) return { gpuSlices: null, computeSlices: null };
-  const gpuSlices = Number(match[2]);
-  return { gpuSlices, computeSlices: match[1] === undefined ? gpuSlices : Number(match[1]) };
 }

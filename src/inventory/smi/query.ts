@@ -29,10 +29,11 @@ export interface QueriedGpu {
   readonly fault: string | null;
 }
 
+/** A `MIG Device` block; null for what it does not tell. */
 export interface QueriedMigDevice {
-  readonly index: number;
-  readonly gpuInstanceId: number;
-  readonly computeInstanceId: number;
+  readonly index: number | null;
+  readonly gpuInstanceId: number | null;
+  readonly computeInstanceId: number | null;
   readonly memoryMiB: number | null;
 }
 
@@ -82,7 +83,7 @@ function readBlock(block: OutlineNode): QueriedGpu {
     memoryReservedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Reserved')),
     memoryUsedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Used')),
     mig: readMigMode(children),
-    migDevices: children.filter(({ key }) => key === 'MIG Device').flatMap(readMigDevice),
+    migDevices: children.filter(({ key }) => key === 'MIG Device').map(readMigDevice),
     fault: findFault(block) ?? (uuid === null ? 'the GPU does not tell its UUID' : null),
   };
 }
@@ -94,13 +95,13 @@ function readMigMode(block: readonly OutlineNode[]): QueriedGpu['mig'] {
   return { current: current === 'Enabled', pending: pending === 'Enabled' };
 }
 
-function readMigDevice({ children }: OutlineNode): QueriedMigDevice[] {
-  const index = readCount(valueAt(children, 'Index'));
-  const gpuInstanceId = readCount(valueAt(children, 'GPU Instance ID'));
-  const computeInstanceId = readCount(valueAt(children, 'Compute Instance ID'));
-  if (index === null || gpuInstanceId === null || computeInstanceId === null) return [];
-  const memoryMiB = readMiB(valueAt(children, 'Shared FB Memory Usage', 'Total'));
-  return [{ index, gpuInstanceId, computeInstanceId, memoryMiB }];
+function readMigDevice({ children }: OutlineNode): QueriedMigDevice {
+  return {
+    index: readCount(valueAt(children, 'Index')),
+    gpuInstanceId: readCount(valueAt(children, 'GPU Instance ID')),
+    computeInstanceId: readCount(valueAt(children, 'Compute Instance ID')),
+    memoryMiB: readMiB(valueAt(children, 'Shared FB Memory Usage', 'Total')),
+  };
 }
 
 /**

@@ -6,7 +6,7 @@ import type { Snapshot } from '../gpu.ts';
 import { programPlaces } from './find-program.ts';
 import { parseHandleFailures, saysNoDevices } from './handle-failures.ts';
 import { parseList } from './list.ts';
-import { toComputeCapabilities, toSnapshot, type SmiAnswers } from './parse.ts';
+import { doMigDevicesDiffer, toComputeCapabilities, toSnapshot, type SmiAnswers } from './parse.ts';
 import { parseQuery, readAttachedCount } from './query.ts';
 import type { ProgramResult } from './run-program.ts';
 import { explainExit, SmiCommand } from './smi-command.ts';
@@ -40,6 +40,9 @@ const nothing: Found = { driverVersion: null, cudaVersion: null, gpus: [], failu
 /** More GPUs than a node has; ends the search where nvidia-smi does not say how many there are. */
 const maxGpus = 64;
 
+/** MIG devices that come or go between two calls are asked for again. */
+const maxTurns = 2;
+
 class SmiDriver implements Driver {
   readonly #command: SmiCommand;
   readonly #log: Log;
@@ -51,11 +54,11 @@ class SmiDriver implements Driver {
   }
 
   async snapshot(): Promise<Snapshot> {
-    const found = await this.#query();
-    const inMigMode = found.gpus.some(({ gpu }) => gpu.mig?.current === true);
-    const list = inMigMode ? await this.#list() : [];
+    let found = await this.#queryWithList();
+    for (let turn = 1; turn < maxTurns && doMigDevicesDiffer(found); turn += 1)
+      found = await this.#queryWithList();
     await this.#learnComputeCapabilities(found.gpus.flatMap(({ gpu: { uuid } }) => uuid ?? []));
-    return toSnapshot({ ...found, list, computeCapabilities: this.#computeCapabilities });
+    return toSnapshot({ ...found, computeCapabilities: this.#computeCapabilities });
   }
 
   /** Ends with the signal: nvidia-smi tells nothing unasked. */
@@ -69,6 +72,12 @@ class SmiDriver implements Driver {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#command.close();
+  }
+
+  async #queryWithList(): Promise<Found & Pick<SmiAnswers, 'list'>> {
+    const found = await this.#query();
+    const inMigMode = found.gpus.some(({ gpu }) => gpu.mig?.current === true);
+    return { ...found, list: inMigMode ? await this.#list() : [] };
   }
 
   /** All GPUs in one call; a GPU that cannot be opened may hide others, which are then asked for one by one. */

@@ -36,6 +36,8 @@ export async function startCluster(
   const held = await supervisor.hold(options.life ?? 'tied');
   const end = async (): Promise<void> => {
     if (held.process === null || held.process.exitCode !== null) return supervisor.down();
+    // It does not keep this process alive, but its end is worth waiting for.
+    held.process.ref();
     const ended = once(held.process, 'exit');
     held.process.stdin?.end();
     await ended;

@@ -13,6 +13,8 @@ export function layout(state: string) {
     /** Certificates, kubeconfigs and the programs' config files. */
     etc: join(state, 'etc'),
     log: join(state, 'log'),
+    /** On the node `/run`. */
+    run: join(state, 'run'),
     /** The administrator's. */
     kubeconfig: join(state, 'etc/admin.conf'),
     devicePlugins: join(state, 'lib/kubelet/device-plugins'),

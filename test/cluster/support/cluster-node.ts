@@ -59,7 +59,15 @@ export interface ClusterNodeOptions {
 export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
   const state = inject('clusterState');
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
-  const cluster = await attachCluster(state);
+  return openNodeOf(await attachCluster(state), inject('agentBundle'), options);
+}
+
+/** The same for a program that is no test. */
+export async function openNodeOf(
+  cluster: Cluster,
+  agentBundle: string,
+  options: ClusterNodeOptions = {},
+): Promise<ClusterNode> {
   const { api, config } = clusterClient(cluster.paths);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
@@ -95,7 +103,7 @@ export async function openClusterNode(options: ClusterNodeOptions = {}): Promise
   const start = (args: readonly string[] = []): AgentProcess => {
     const [executable, ...inside] = cluster.supervisor.inside([process.execPath]);
     const agent = startAgent(
-      { executable, options: inside, script: inject('agentBundle') },
+      { executable, options: inside, script: agentBundle },
       [
         '--device-discovery-strategy=simulated',
         `--scenario=${gpus.file}`,

@@ -10,18 +10,14 @@ export async function killAllContainers({ supervisor }: Cluster): Promise<void> 
 }
 
 /** Kills one container of a pod, without asking the kubelet. */
-export async function killContainer({ supervisor }: Cluster, pod: V1Pod, name = 'main'): Promise<void> {
+export async function killContainer(cluster: Cluster, pod: V1Pod, name = 'main'): Promise<void> {
   const found = pod.status?.containerStatuses?.find((each) => each.name === name);
-  const id = found?.containerID?.replace('containerd://', '') ?? '';
-  const { code, stderr } = await supervisor.run([
-    'ctr',
-    '-n',
-    'k8s.io',
-    'tasks',
-    'kill',
-    '-s',
-    'SIGKILL',
-    id,
-  ]);
+  await killContainerById(cluster, found?.containerID?.replace('containerd://', '') ?? '');
+}
+
+/** The same by the container runtime's id. */
+export async function killContainerById({ supervisor }: Cluster, id: string): Promise<void> {
+  const command = ['ctr', '-n', 'k8s.io', 'tasks', 'kill', '-s', 'SIGKILL', id];
+  const { code, stderr } = await supervisor.run(command);
   if (code !== 0) throw new Error(`The container could not be killed: ${stderr}`);
 }

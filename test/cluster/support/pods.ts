@@ -158,6 +158,12 @@ export function restartsOf({ status }: V1Pod, container = 'main'): number {
   return status?.containerStatuses?.find(({ name }) => name === container)?.restartCount ?? 0;
 }
 
+/** Why a container does not run, as `reason: message`; empty when it does. */
+export function waitingOf({ status }: V1Pod, container = 'main'): string {
+  const waiting = status?.containerStatuses?.find(({ name }) => name === container)?.state?.waiting;
+  return waiting === undefined ? '' : `${waiting.reason ?? ''}: ${waiting.message ?? ''}`;
+}
+
 function isRunning({ spec, status }: V1Pod): boolean {
   const statuses = status?.containerStatuses ?? [];
   return statuses.length === spec?.containers.length && statuses.every(({ ready }) => ready);

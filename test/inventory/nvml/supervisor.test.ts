@@ -9,7 +9,7 @@ import { silentLog } from '../../../src/lib/log.ts';
 const minute = 60_000;
 const deadlines = { initMs: 120_000, firstTouchMs: 60_000, callMs: 10_000 };
 const empty: Snapshot = { driver: 'nvml', driverVersion: null, cudaVersion: null, gpus: [], unreadable: [] };
-const good: HostAnswer = { kind: 'answer', snapshot: empty };
+const good: HostAnswer = { kind: 'answer', reply: empty };
 
 describe('a helper that cannot be killed', () => {
   test('is given up, and no other is started for five minutes', async () => {

@@ -29,6 +29,7 @@ describe('the tables hold every key and no other', () => {
     ['Presets', presetNames],
     ['Keys of a file', Object.keys(scenarioSchema.shape)],
     ['`gpus` and `overrides`', Object.keys(gpus.unwrap().element.shape)],
+    ['MIG instances', ['profile', 'gpuInstanceId', 'computeInstanceId', 'memoryMiB']],
     ['`links`', Object.keys(links.unwrap().element.shape)],
     ['`timeline`', timeline.unwrap().element.options.map((option) => option.shape.do.value)],
   ])('%s', (heading, keys) => {

@@ -32,8 +32,12 @@ describe('presets', () => {
     ['a100x8', 8, 40960, 12],
     ['h100x8-nvlink', 8, 81559, 18],
     ['v100x4', 4, 32768, 0],
+    ['v100x8-cube-mesh', 8, 32768, 0],
+    ['v100x16-cube-mesh', 16, 32768, 0],
+    ['v100x16-nvswitch', 16, 32768, 6],
     ['t4x1', 1, 15360, null],
     ['a100x2-mig-mixed', 2, 40960, 12],
+    ['h100x8-mig', 8, 81559, 18],
     ['mixed-models', 4, 81920, 0],
     ['none', 0, null, null],
   ] as const)('%s', (preset, count, memoryTotalMiB, nvswitchLinks) => {
@@ -73,6 +77,37 @@ describe('presets', () => {
       links.reduce((sum, { nvlinks }) => sum + nvlinks, 0),
     );
     expect(sums).toEqual([4, 4, 5, 5]);
+  });
+
+  test.each([
+    ['v100x8-cube-mesh', [6, 6, 6, 6, 6, 6, 6, 6], 3],
+    ['v100x16-cube-mesh', Array.from({ length: 16 }, () => 6), 11],
+  ] as const)('%s: six NVLinks each, and no path to some', (preset, wires, strangers) => {
+    const { gpus } = readPreset(preset);
+    expect(gpus.map(({ links }) => links.reduce((sum, { nvlinks }) => sum + nvlinks, 0))).toEqual(wires);
+    for (const { links } of gpus) {
+      expect(links.filter(({ nvlinks }) => nvlinks === 0)).toHaveLength(strangers);
+      expect(new Set(links.map(({ nvlinks }) => nvlinks))).toEqual(new Set([0, 1, 2]));
+    }
+  });
+
+  test('two boards of a cube mesh are joined by PCIe alone', () => {
+    const { gpus } = readPreset('v100x16-cube-mesh');
+    const second = new Set(gpus.slice(8).map(({ uuid }) => uuid));
+    const across = gpus.slice(0, 8).flatMap(({ links }) => links.filter(({ toUuid }) => second.has(toUuid)));
+    expect(across).toHaveLength(64);
+    for (const link of across) expect(link).toMatchObject({ nvlinks: 0, pcie: 'across-numa-nodes' });
+    expect(gpus.map(({ numaNode }) => numaNode).join('')).toBe('0000111122223333');
+  });
+
+  test('a DGX-2 has a PCIe switch for every two GPUs and one above every two of these', () => {
+    const [first] = readPreset('v100x16-nvswitch').gpus;
+    expect(first?.links.map(({ pcie }) => pcie)).toEqual([
+      'one-switch',
+      ...Array.from({ length: 2 }, () => 'several-switches'),
+      ...Array.from({ length: 4 }, () => 'same-numa-node'),
+      ...Array.from({ length: 8 }, () => 'across-numa-nodes'),
+    ]);
   });
 
   test('MIG instances are numbered as the driver numbers them', () => {
@@ -148,8 +183,8 @@ overrides:
   test.each([
     ['gpus: [{model: t4, mig: off}]', 'gpus[0].mig: "off": the Tesla T4 cannot do MIG; leave the key out'],
     [
-      'gpus: [{model: a100-sxm4-40gb, mig: [1g.10gb, 1g.11gb]}]',
-      'gpus[0].mig: ["1g.10gb","1g.11gb"]: 1g.11gb is no profile of the NVIDIA A100-SXM4-40GB; allowed: 1g.5gb, 1g.5gb+me, 1g.10gb, 2g.10gb, 3g.20gb, 4g.20gb, 7g.40gb',
+      'gpus: [{model: a100-sxm4-40gb, mig: [1g.10gb, 1g.5g]}]',
+      'gpus[0].mig[1]: "1g.5g" is not allowed; allowed: a profile, for example 1g.5gb, 1c.2g.10gb or 1g.5gb+me; a name',
     ],
     [
       'gpus: [{model: a100-sxm4-40gb, mig: [3g.20gb, 3g.20gb, 1g.5gb]}]',
@@ -176,7 +211,7 @@ overrides:
     ],
     [
       'preset: a100x9',
-      'preset: "a100x9" is not allowed; allowed: a100x8, h100x8-nvlink, v100x4, t4x1, a100x2-mig-mixed, mixed-models, none',
+      'preset: "a100x9" is not allowed; allowed: a100x8, h100x8-nvlink, v100x4, v100x8-cube-mesh, v100x16-cube-mesh, v100x16-nvswitch, t4x1, a100x2-mig-mixed, h100x8-mig, mixed-models, none',
     ],
     ['gpus: [{}]', 'gpus[0].model: is missing; allowed: a10, '],
     ['preset: none\nuuid: 3', 'uuid: 3: unknown key; allowed: name, preset, '],

@@ -156,6 +156,19 @@ test('a changed file is noticed, also when it is replaced by another one', async
   await end;
 });
 
+test('an edit of the file re-shapes MIG; instances with the ids they had keep their UUIDs', async () => {
+  const write = (mig: string): Promise<void> =>
+    writeFile(path, `gpus: [{model: a100-sxm4-40gb, mig: ${mig}}]\n`);
+  await write('[3g.20gb, 2g.10gb, 1g.5gb]');
+  await using driver = open(path, systemClock);
+  const instances = async () => (await driver.snapshot()).gpus[0]?.migInstances ?? [];
+  const before = await instances();
+  await write('[3g.20gb, 1g.5gb, 1g.5gb]');
+  const after = await instances();
+  expect(after.map(({ profile }) => profile)).toEqual(['3g.20gb', '1g.5gb', '1g.5gb']);
+  expect(after.map(({ uuid }) => before.findIndex((one) => one.uuid === uuid))).toEqual([0, 2, -1]);
+});
+
 test('times count from the moment the changed file is read', async () => {
   await writeFile(path, 'gpus: [{model: t4}]\n');
   const clock = new ManualClock();

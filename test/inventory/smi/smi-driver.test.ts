@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -54,6 +54,39 @@ test('a captured machine in MIG mode, through a program', async () => {
     '1g.10gb',
     '1g.10gb',
   ]);
+});
+
+describe('a MIG device that -L does not list', () => {
+  /** Leaves a device out of what `-L` prints, so many times. */
+  async function writeForgetful(times: number): Promise<string> {
+    const replay = await writeReplayProgram(folder, 'h100-mig');
+    await rename(replay, join(folder, 'replay'));
+    return await writeProgram(
+      folder,
+      [
+        `echo "$@" >> '${folder}/calls'`,
+        `if [ "$1" = -L ] && [ $(grep -c -e '^-L' '${folder}/calls') -le ${times} ]; then`,
+        `  '${folder}/replay' -L | grep -v 'Device  2:'`,
+        `else exec '${folder}/replay' "$@"; fi`,
+      ].join('\n'),
+    );
+  }
+
+  test('has just been made: both are asked again', async () => {
+    await using driver = driverOf(await writeForgetful(1));
+    const [gpu] = (await driver.snapshot()).gpus;
+    expect(gpu).toMatchObject({ error: null });
+    expect(gpu?.migInstances).toHaveLength(4);
+  });
+
+  test('is told as the GPU’s error if it stays so; the others are listed', async () => {
+    await using driver = driverOf(await writeForgetful(9));
+    const [gpu] = (await driver.snapshot()).gpus;
+    expect(gpu).toMatchObject({ error: 'nvidia-smi -L does not list MIG device 2' });
+    expect(gpu?.migInstances.map(({ gpuInstanceId }) => gpuInstanceId)).toEqual([2, 3, 10]);
+    const calls = await readFile(join(folder, 'calls'), 'utf8');
+    expect(calls.split('\n').filter((line) => line === '-L')).toHaveLength(2);
+  });
 });
 
 test('a second snapshot takes one call', async () => {

@@ -11,14 +11,31 @@ nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int *out)
     return NVML_SUCCESS;
 }
 
+static nvmlReturn_t uuid_of_mig(const char *call, nvmlDevice_t device, char *uuid, unsigned int length)
+{
+    ASK_MIG_AS(call, device, uuid);
+    return copy_out(uuid, length, mig->uuid);
+}
+
 nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char *uuid, unsigned int length)
 {
+    if (IS_MIG(device)) return uuid_of_mig(__func__, device, uuid, length);
     ASK_GPU(device, uuid);
     return copy_out(uuid, length, gpu->uuid);
 }
 
+static nvmlReturn_t name_of_mig(const char *call, nvmlDevice_t device, char *name, unsigned int length)
+{
+    char text[160];
+    ASK_MIG_AS(call, device, name);
+    if (gpu->mig_names_off) return copy_out(name, length, gpu->name);
+    snprintf(text, sizeof text, "%s MIG %s", gpu->name, mig->profile);
+    return copy_out(name, length, text);
+}
+
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char *name, unsigned int length)
 {
+    if (IS_MIG(device)) return name_of_mig(__func__, device, name, length);
     ASK_GPU(device, name);
     return copy_out(name, length, gpu->name);
 }
@@ -57,9 +74,18 @@ nvmlReturn_t nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, nvmlPciInfo_t *pci)
     return NVML_SUCCESS;
 }
 
+static nvmlReturn_t memory_of_mig(const char *call, nvmlDevice_t device, nvmlMemory_t *memory)
+{
+    ASK_MIG_AS(call, device, memory);
+    memory->total = memory->free = mig->mib << 20;
+    memory->used = 0;
+    return NVML_SUCCESS;
+}
+
 /* Version 1 counts what is reserved as used. */
 nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t *memory)
 {
+    if (IS_MIG(device)) return memory_of_mig(__func__, device, memory);
     ASK_GPU(device, memory);
     memory->total = gpu->total_mib << 20;
     memory->used = (gpu->used_mib + gpu->reserved_mib) << 20;
@@ -98,29 +124,6 @@ nvmlReturn_t nvmlDeviceGetNumaNodeId(nvmlDevice_t device, unsigned int *node)
     ASK_GPU(device, node);
     if (gpu->numa == NONE) return NVML_ERROR_NOT_SUPPORTED;
     *node = (unsigned int)gpu->numa;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int *current, unsigned int *pending)
-{
-    ASK_GPU(device, current && pending);
-    if (gpu->mig == NONE) return NVML_ERROR_NOT_SUPPORTED;
-    *current = (unsigned int)gpu->mig;
-    *pending = (unsigned int)gpu->mig_pending;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int *count)
-{
-    ASK_GPU(device, count);
-    *count = gpu->mig == NONE ? 0 : gpu->max_mig;
-    return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int *is_mig)
-{
-    ASK_GPU(device, is_mig);
-    *is_mig = 0;
     return NVML_SUCCESS;
 }
 

@@ -86,6 +86,10 @@ static int set_property(struct gpu *gpu, const char *key, const char *value)
     }
     if (strcmp(key, "mig-pending") == 0) return on_off(value, &gpu->mig_pending);
     if (strcmp(key, "max-mig") == 0) return sscanf(value, "%u", &gpu->max_mig) == 1;
+    if (strcmp(key, "mig-names") == 0) {
+        gpu->mig_names_off = strcmp(value, "off") == 0;
+        return gpu->mig_names_off || strcmp(value, "on") == 0;
+    }
     if (strcmp(key, "recovery-action") == 0) return sscanf(value, "%u", &gpu->recovery_action) == 1;
     if (strcmp(key, "ecc") == 0) {
         gpu->ecc = NONE;
@@ -113,20 +117,48 @@ static int gpu_number(const char *word)
     return *word && !*end && number >= 0 && number < MAX_GPUS ? (int)number : -2;
 }
 
-static int add_fault(const char *call, int gpu, const char *what)
+/* `<gpu>`, or `<gpu>:<index>` for one of its MIG devices. */
+static int add_fault(const char *call, char *place, const char *what)
 {
     struct fault *fault = &scenario.faults[scenario.fault_count];
+    char *colon = strchr(place, ':');
+    int gpu, mig = ANY;
 
+    if (colon) {
+        *colon = 0;
+        mig = gpu_number(colon + 1);
+    }
+    gpu = gpu_number(place);
+    if (gpu < ANY || mig < ANY) return 0;
     if (scenario.fault_count == MAX_FAULTS || !copy_text(fault->call, sizeof fault->call, call)) return 0;
     fault->gpu = gpu;
-    fault->value = 0;
+    fault->mig = mig;
+    fault->value = fault->turns = 0;
     if (strcmp(what, "hang") == 0) fault->kind = FAULT_HANG;
     else if (strcmp(what, "crash") == 0) fault->kind = FAULT_CRASH;
-    else if (sscanf(what, "return %d", &fault->value) == 1) fault->kind = FAULT_RETURN;
+    else if (sscanf(what, "return %d %d", &fault->value, &fault->turns) >= 1) fault->kind = FAULT_RETURN;
     else if (sscanf(what, "slow %d", &fault->value) == 1) fault->kind = FAULT_SLOW;
     else return 0;
     scenario.fault_count++;
     return 1;
+}
+
+/* `<GPU instance> <compute instance> <profile> <MiB> [<uuid>]`, or `none` for an index without a device. */
+static int add_mig_device(int number, const char *text)
+{
+    struct gpu *gpu = &scenario.gpus[number];
+    struct mig_device *mig = &gpu->mig_devices[gpu->mig_count];
+    int words;
+
+    if (gpu->mig_count == MAX_MIG) return 0;
+    gpu->mig_count++;
+    if (strcmp(text, "none") == 0) return 1;
+    words = sscanf(text, "%u %u %39s %llu %79s", &mig->gpu_instance, &mig->compute_instance, mig->profile, &mig->mib,
+                   mig->uuid);
+    if (words == 4)
+        snprintf(mig->uuid, sizeof mig->uuid, "MIG-5a1dbeef-%04x-4%03x-8%03x-000000000000", number, mig->gpu_instance,
+                 mig->compute_instance);
+    return words >= 4;
 }
 
 static int set_link(int gpu, int number, const char *kind, const char *end)
@@ -183,7 +215,9 @@ static int read_line(const char *line)
         return 1;
     }
     if (sscanf(line, " fault %79s %31s %127[^\n]", word, other, rest) == 3)
-        return gpu_number(other) >= ANY && add_fault(word, gpu_number(other), rest);
+        return add_fault(word, other, rest);
+    if (sscanf(line, " mig %79s %127[^\n]", word, rest) == 2)
+        return gpu_number(word) >= 0 && add_mig_device(gpu_number(word), rest);
     return 0;
 }
 

@@ -5,7 +5,7 @@
 #define NVML_NO_UNVERSIONED_FUNC_DEFS
 #include "nvml.h"
 
-enum { MAX_GPUS = 16, MAX_LINKS = NVML_NVLINK_MAX_LINKS, MAX_FAULTS = 64, MAX_PROCESSES = 8, NONE = -1, ANY = -1 };
+enum { MAX_GPUS = 16, MAX_LINKS = NVML_NVLINK_MAX_LINKS, MAX_FAULTS = 64, MAX_PROCESSES = 8, MAX_MIG = 8, NONE = -1, ANY = -1 };
 
 enum link_kind { LINK_OFF, LINK_GPU, LINK_SWITCH };
 
@@ -13,6 +13,14 @@ struct nvlink {
     enum link_kind kind;
     int gpu;         /* the other end, for LINK_GPU */
     char pci[32];    /* the other end, for LINK_SWITCH */
+};
+
+/* A MIG device: a compute instance of a GPU instance. Without a profile: an index at which there is none. */
+struct mig_device {
+    char profile[40];
+    char uuid[80];
+    unsigned int gpu_instance, compute_instance;
+    unsigned long long mib;
 };
 
 struct gpu {
@@ -26,6 +34,9 @@ struct gpu {
     int numa;                   /* NONE: not supported */
     int mig, mig_pending;       /* NONE: not supported */
     unsigned int max_mig;
+    int mig_names_off;          /* the name of a MIG device does not tell its profile */
+    int mig_count;
+    struct mig_device mig_devices[MAX_MIG];
     unsigned int recovery_action;
     long long ecc;              /* NONE: not supported */
     unsigned int remapped[4];   /* corrected, uncorrected, pending, failed */
@@ -41,8 +52,10 @@ enum fault_kind { FAULT_RETURN, FAULT_HANG, FAULT_CRASH, FAULT_SLOW };
 struct fault {
     char call[80];      /* "*": every call */
     int gpu;            /* ANY: whatever GPU, none too */
+    int mig;            /* ANY: the GPU itself and all of its MIG devices */
     enum fault_kind kind;
     int value;          /* return code, or milliseconds */
+    int turns;          /* how often it happens; 0: always */
 };
 
 struct scenario {

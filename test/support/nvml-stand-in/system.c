@@ -11,8 +11,10 @@
 /* nvmlDevice_t is a pointer, bare or (in the header of NVIDIA's Go module) alone in a struct: copied as bytes, it is both.
  * Handles of the last few initialisations, so that a stale one is known as such. */
 enum { GENERATIONS = 8 };
-struct nvmlDevice_st { int index; unsigned int generation; };
-static struct nvmlDevice_st handles[GENERATIONS][MAX_GPUS];
+/* Of each GPU the first one is its own, the others are those of its MIG devices. */
+enum { HANDLES = 1 + MAX_MIG };
+struct nvmlDevice_st { int index, mig; unsigned int generation; };
+static struct nvmlDevice_st handles[GENERATIONS][MAX_GPUS][HANDLES];
 static unsigned int generation;
 static int initialised;
 /* As the real library does, the GPUs are listed when it is initialised. */
@@ -24,14 +26,18 @@ static void sleep_ms(int ms)
     nanosleep(&pause, NULL);
 }
 
-static nvmlReturn_t play_faults(const char *call, int gpu)
+static nvmlReturn_t play_faults(const char *call, int gpu, int mig)
 {
+    /* How often each fault has happened in this process. */
+    static int played[MAX_FAULTS];
     const struct scenario *s = current_scenario();
 
     for (int i = 0; i < s->fault_count; i++) {
         const struct fault *fault = &s->faults[i];
         if (strcmp(fault->call, "*") != 0 && strcmp(fault->call, call) != 0) continue;
         if (fault->gpu != ANY && fault->gpu != gpu) continue;
+        if (fault->mig != ANY && fault->mig != mig) continue;
+        if (fault->turns > 0 && ++played[i] > fault->turns) continue;
         if (fault->kind == FAULT_RETURN) return (nvmlReturn_t)fault->value;
         if (fault->kind == FAULT_SLOW) sleep_ms(fault->value);
         if (fault->kind == FAULT_CRASH) raise(SIGSEGV);
@@ -40,18 +46,47 @@ static nvmlReturn_t play_faults(const char *call, int gpu)
     return NVML_SUCCESS;
 }
 
-nvmlReturn_t enter_call(const char *call, int gpu)
+nvmlReturn_t enter_call(const char *call, int gpu, int mig)
 {
-    return initialised ? play_faults(call, gpu) : NVML_ERROR_UNINITIALIZED;
+    return initialised ? play_faults(call, gpu, mig) : NVML_ERROR_UNINITIALIZED;
+}
+
+/* What a handle of this initialisation stands for, or null. */
+static const struct nvmlDevice_st *behind(nvmlDevice_t device)
+{
+    struct nvmlDevice_st *first = &handles[0][0][0], *given;
+
+    memcpy(&given, &device, sizeof given);
+    if (!initialised || given < first || given >= first + GENERATIONS * MAX_GPUS * HANDLES) return NULL;
+    return given->generation == generation ? given : NULL;
 }
 
 int gpu_index(nvmlDevice_t device)
 {
-    struct nvmlDevice_st *first = &handles[0][0], *given;
+    const struct nvmlDevice_st *handle = behind(device);
+    return handle && handle->mig == NONE ? handle->index : NONE;
+}
 
-    memcpy(&given, &device, sizeof given);
-    if (!initialised || given < first || given >= first + GENERATIONS * MAX_GPUS) return NONE;
-    return given->generation == generation ? given->index : NONE;
+int mig_parent(nvmlDevice_t device, int *mig)
+{
+    const struct nvmlDevice_st *handle = behind(device);
+
+    if (!handle || handle->mig == NONE) return NONE;
+    *mig = handle->mig;
+    return handle->index;
+}
+
+const struct mig_device *mig_device(int gpu, int mig)
+{
+    if (gpu == NONE || mig == NONE || current_scenario()->gpus[gpu].mig != 1) return NULL;
+    const struct mig_device *device = &current_scenario()->gpus[gpu].mig_devices[mig];
+    return device->profile[0] ? device : NULL;
+}
+
+void give_handle(nvmlDevice_t *device, int gpu, int mig)
+{
+    struct nvmlDevice_st *handle = &handles[generation % GENERATIONS][gpu][1 + mig];
+    memcpy(device, &handle, sizeof handle);
 }
 
 nvmlReturn_t copy_out(char *to, unsigned int length, const char *text)
@@ -63,14 +98,15 @@ nvmlReturn_t copy_out(char *to, unsigned int length, const char *text)
 
 static nvmlReturn_t initialise(const char *call)
 {
-    nvmlReturn_t fault = play_faults(call, NONE);
+    nvmlReturn_t fault = play_faults(call, NONE, NONE);
 
     if (fault != NVML_SUCCESS) return fault;
     if (initialised++ == 0) {
         generation++;
         listed = current_scenario()->gpu_count;
         for (int i = 0; i < MAX_GPUS; i++)
-            handles[generation % GENERATIONS][i] = (struct nvmlDevice_st){i, generation};
+            for (int mig = NONE; mig < MAX_MIG; mig++)
+                handles[generation % GENERATIONS][i][1 + mig] = (struct nvmlDevice_st){i, mig, generation};
     }
     return NVML_SUCCESS;
 }
@@ -80,7 +116,7 @@ nvmlReturn_t nvmlInit(void) { return initialise(__func__); }
 
 nvmlReturn_t nvmlShutdown(void)
 {
-    nvmlReturn_t entered = enter_call(__func__, NONE);
+    nvmlReturn_t entered = enter_call(__func__, NONE, NONE);
     if (entered != NVML_SUCCESS) return entered;
     initialised--;
     return NVML_SUCCESS;
@@ -138,11 +174,10 @@ nvmlReturn_t nvmlDeviceGetCount(unsigned int *count)
 
 static nvmlReturn_t handle_of(const char *call, unsigned int index, nvmlDevice_t *device)
 {
-    nvmlReturn_t entered = enter_call(call, (int)index);
+    nvmlReturn_t entered = enter_call(call, (int)index, NONE);
     if (entered != NVML_SUCCESS) return entered;
     if (!device || index >= (unsigned int)listed) return NVML_ERROR_INVALID_ARGUMENT;
-    struct nvmlDevice_st *handle = &handles[generation % GENERATIONS][index];
-    memcpy(device, &handle, sizeof handle);
+    give_handle(device, (int)index, NONE);
     return NVML_SUCCESS;
 }
 

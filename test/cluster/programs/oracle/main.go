@@ -4,6 +4,7 @@
 //	oracle pod-resources SOCKET   what the kubelet tells over its pod-resources socket
 //	oracle allocatable SOCKET     which devices the kubelet would give out, there: the healthy ones
 //	oracle checkpoint FILE        what it has written down, the plugins' answers decoded
+//	oracle containers FOLDER      which containers with GPUs run by containerd's tasks there; to be run on the node
 package main
 
 import (
@@ -28,9 +29,10 @@ const patience = 10 * time.Second
 func main() {
 	questions := map[string]func(string) (any, error){
 		"pod-resources": askForHoldings, "allocatable": askForAllocatable, "checkpoint": readCheckpoint,
+		"containers": readContainers,
 	}
 	if len(os.Args) != 3 || questions[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: oracle pod-resources|allocatable SOCKET, oracle checkpoint FILE")
+		fmt.Fprintln(os.Stderr, "usage: oracle pod-resources|allocatable SOCKET, oracle checkpoint FILE, oracle containers FOLDER")
 		os.Exit(2)
 	}
 	answer, err := questions[os.Args[1]](os.Args[2])

@@ -1,0 +1,34 @@
+/** Constants under the header's own names. */
+export const constants = {
+  NVML_DEVICE_UUID_V2_BUFFER_SIZE: 96,
+  NVML_DEVICE_NAME_V2_BUFFER_SIZE: 96,
+  NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE: 80,
+  NVML_NVLINK_MAX_LINKS: 18,
+  NVML_FEATURE_ENABLED: 1,
+  NVML_DEVICE_MIG_ENABLE: 1,
+  NVML_NVLINK_DEVICE_TYPE_SWITCH: 2,
+  NVML_GPU_INSTANCE_PROFILE_COUNT: 17,
+} as const;
+
+/** `NVML_DEVICE_ARCH_<name>` to the family's name as `nvidia-smi` writes it, in lower case. */
+export const architectures = {
+  KEPLER: [2, 'kepler'],
+  MAXWELL: [3, 'maxwell'],
+  PASCAL: [4, 'pascal'],
+  VOLTA: [5, 'volta'],
+  TURING: [6, 'turing'],
+  AMPERE: [7, 'ampere'],
+  ADA: [8, 'ada lovelace'],
+  HOPPER: [9, 'hopper'],
+  BLACKWELL: [10, 'blackwell'],
+} as const satisfies Record<string, readonly [number, string]>;
+
+/** `NVML_TOPOLOGY_<name>` to how far apart two GPUs are. */
+export const topologyLevels = {
+  INTERNAL: [0, 'same-board'],
+  SINGLE: [10, 'one-switch'],
+  MULTIPLE: [20, 'several-switches'],
+  HOSTBRIDGE: [30, 'host-bridge'],
+  NODE: [40, 'same-numa-node'],
+  SYSTEM: [50, 'across-numa-nodes'],
+} as const satisfies Record<string, readonly [number, string]>;

@@ -1,0 +1,21 @@
+import type { ScenarioEvent } from './scenario-schema.ts';
+import { applyFigures, applyMigChange, type SimulatedGpu } from './simulated-gpu.ts';
+
+/** The GPU after an event that befalls it. */
+export function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: number }>): SimulatedGpu {
+  switch (event.do) {
+    case 'lose':
+      return { ...gpu, state: 'lost', reason: event.reason ?? null };
+    case 'unreadable':
+      return { ...gpu, state: 'unreadable', reason: event.reason ?? null };
+    case 'restore':
+    case 'add':
+      return { ...gpu, state: 'present', reason: null };
+    case 'remove':
+      return { ...gpu, state: 'absent', reason: null };
+    case 'change':
+      return applyFigures(gpu, event);
+    case 'mig':
+      return applyMigChange(gpu, event).gpu;
+  }
+}

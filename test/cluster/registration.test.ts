@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest';
+import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
+import { onCluster } from './support/on-cluster.ts';
+import { type PluginCall, PluginProxy } from './support/plugin-proxy.ts';
+import { gpuPod } from './support/pod-spec.ts';
+import { waitFor } from './support/wait.ts';
+
+onCluster('a kubelet that cannot make a call of the agent', () => {
+  test('GetDevicePluginOptions: refuses the registration, calls no more, offers nothing, until the agent has tried again', async () => {
+    await using node = await openClusterNode({ gpus: 2 });
+    await forgetEarlierLists(node);
+    await using proxy = await PluginProxy.open(node.cluster.paths);
+    proxy.judge = () => 'cut';
+    const agent = node.startAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    const { msg } = await agent.waitForLog((line) => line.msg.startsWith('not registered'));
+    expect(msg).toContain('failed to get device plugin options');
+    await waitUntilCalled(proxy, ({ connection }) => connection === 2);
+    expect(proxy.calls.every(({ call }) => call === 1)).toBe(true);
+    expect(await node.usable()).toEqual([]);
+    expect(await node.amount()).toEqual({ capacity: 0, allocatable: 0 });
+    await recover(node, proxy);
+    // Said once, though it was tried more often.
+    expect(agent.log.filter((line) => line.msg.startsWith('not registered'))).toHaveLength(1);
+  });
+
+  test('ListAndWatch: 0 of 0, two calls and no retry of its own; the agent registers anew', async () => {
+    await using node = await openClusterNode({ gpus: 2 });
+    await forgetEarlierLists(node);
+    await using proxy = await PluginProxy.open(node.cluster.paths);
+    proxy.judge = ({ call }) => (call === 2 ? 'cut' : 'pass');
+    node.startAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    await waitUntilCalled(proxy, ({ connection }) => connection === 2);
+    const first = proxy.calls.filter(({ connection }) => connection === 1);
+    expect(first.map(({ call }) => call)).toEqual([1, 2]);
+    expect(await node.usable()).toEqual([]);
+    await node.waitForAmount({ capacity: 0, allocatable: 0 });
+    await recover(node, proxy);
+  });
+
+  test('ListAndWatch once the list is known: what it has stays on the node as capacity, and comes back', async () => {
+    await using node = await openClusterNode({ gpus: 2 });
+    await using proxy = await PluginProxy.open(node.cluster.paths);
+    const agent = await node.startServingAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    await node.pods.run(gpuPod('resident', 1));
+    const before = await node.holdings();
+    proxy.judge = () => 'cut';
+    proxy.disconnect();
+    await node.waitForAmount({ capacity: 2, allocatable: 0 });
+    await recover(node, proxy);
+    expect(await node.holdings()).toMatchObject(before);
+    expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
+  });
+});
+
+/** A kubelet counts for some minutes what an agent has listed, that of an earlier test too; a new one does not. */
+async function forgetEarlierLists(node: ClusterNode): Promise<void> {
+  await node.kubelet.restart('SIGTERM');
+  await node.waitForAmount({ capacity: 0, allocatable: 0 });
+}
+
+async function waitUntilCalled(proxy: PluginProxy, accepts: (call: PluginCall) => boolean): Promise<void> {
+  await waitFor(
+    'the kubelet has called again',
+    () => Promise.resolve(proxy.calls),
+    (calls) => calls.some(accepts),
+  );
+}
+
+/** With calls that arrive, all is as it should be, and a pod gets a GPU. */
+async function recover(node: ClusterNode, proxy: PluginProxy): Promise<void> {
+  proxy.judge = () => 'pass';
+  await node.waitUntilAllUsable();
+  await node.waitForAmount({ capacity: 2, allocatable: 2 });
+  await node.pods.run(gpuPod('next', 1));
+  expect(await node.pods.gpusSeenBy('next')).toEqual((await node.holdings())['next/main']);
+}

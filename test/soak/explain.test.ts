@@ -1,0 +1,61 @@
+import { describe, expect, test } from 'vitest';
+import { type Disturbance, Disturbances } from '../cluster/soak/disturbances.ts';
+import { explainFailure, type FailedPod } from '../cluster/soak/explain.ts';
+
+const none =
+  'Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu';
+const unregistered = 'Allocate failed due to cannot allocate unregistered device nvidia.com/gpu';
+const tooFew =
+  'Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 2';
+const gone = 'Allocate failed due to rpc error: code = Unavailable desc = error reading from server: EOF';
+const faulty = 'Allocate failed due to previously allocated devices are no longer healthy';
+const other = 'Allocate failed due to rpc error: code = ResourceExhausted desc = 2 asked, but 1 is held';
+
+function failed(message: string, disturbances: readonly Disturbance[], ran: boolean = false): FailedPod {
+  const reason = 'UnexpectedAdmissionError';
+  return { reason, message, ran, needsAdmission: true, disturbances: new Set(disturbances) };
+}
+
+describe('a refusal', () => {
+  test.each<[string, readonly Disturbance[], string | null]>([
+    [none, ['agent'], 'no agent was registered'],
+    [unregistered, ['kubelet'], 'no agent was registered'],
+    [none, ['gpu'], null],
+    [none, [], null],
+    [gone, ['agent'], 'the agent ended while it was asked'],
+    [gone, ['kubelet'], null],
+    [tooFew, ['gpu'], 'fewer GPUs than the scheduler believed'],
+    [tooFew, ['forced deletion'], 'fewer GPUs than the scheduler believed'],
+    [tooFew, [], null],
+    [faulty, ['gpu'], 'a GPU of the pod is not healthy'],
+    [other, ['agent', 'kubelet', 'gpu', 'forced deletion'], null],
+  ])('%s, after %j', (message, disturbances, why) => {
+    expect(explainFailure(failed(message, disturbances))).toBe(why);
+  });
+
+  test('of a pod that ran is explained by a restart of the kubelet alone, and not when all its containers ran', () => {
+    expect(explainFailure(failed(none, ['agent'], true))).toBeNull();
+    const restarted = failed(none, ['agent', 'kubelet'], true);
+    expect(explainFailure(restarted)).toBe('after a restart of the kubelet: no agent was registered');
+    expect(explainFailure({ ...restarted, needsAdmission: false })).toBeNull();
+  });
+});
+
+describe('disturbances', () => {
+  const disturbances = new Disturbances(100);
+  disturbances.begin('agent', 1000)(2000);
+  disturbances.begin('gpu', 5000);
+
+  test.each<[number, number, readonly Disturbance[], boolean]>([
+    [0, 999, [], true],
+    [0, 1000, ['agent'], false],
+    [1500, 1600, ['agent'], false],
+    [2050, 2060, ['agent'], true],
+    [2101, 4999, [], true],
+    [9000, 9001, ['gpu'], false],
+    [0, 9000, ['agent', 'gpu'], false],
+  ])('from %i to %i ms: %j', (fromMs, toMs, there, calm) => {
+    expect([...disturbances.between(fromMs, toMs)]).toEqual(there);
+    expect(disturbances.isCalm(fromMs, toMs)).toBe(calm);
+  });
+});
