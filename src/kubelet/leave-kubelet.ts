@@ -2,7 +2,7 @@ import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { orAborted } from '../lib/abort.ts';
-import { isAbort, OperatorError } from '../lib/errors.ts';
+import { describeError, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { type ResourceName, shortName } from '../resources/resource-name.ts';
 import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
@@ -56,8 +56,11 @@ export async function prepareToLeave(
     held.move();
     return [server, second];
   } catch (thrown) {
-    if (thrown instanceof OperatorError || isAbort(thrown)) return null;
-    throw thrown;
+    deps.log.warn(
+      { resource: handlers.resource },
+      `the kubelet could not be prepared for the change of the agent: ${describeError(thrown)}`,
+    );
+    return null;
   }
 }
 

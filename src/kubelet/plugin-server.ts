@@ -97,7 +97,8 @@ export async function servePlugin(
 
 /** Waits until every connection is closed by the other side, at most `limitMs`. */
 async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise<boolean> {
-  const closing = [...sockets].map((socket) => once(socket, 'close'));
+  // Not `once` of node:events, which fails when a connection breaks instead of being closed.
+  const closing = [...sockets].map((socket) => new Promise((closed) => void socket.once('close', closed)));
   const limit = AbortSignal.timeout(limitMs);
   await Promise.race([Promise.all(closing), once(limit, 'abort')]);
   return sockets.size === 0;

@@ -12,12 +12,11 @@ import { servePlugin } from './plugin-server.ts';
 import { register } from './registration.ts';
 import { devicePluginService, registrationService } from './wire.ts';
 
-const rounds = 10;
 const withinMs = 10_000;
 
 /**
- * Goes through registrations and calls with a kubelet of its own making, so that all code is loaded and compiled when it is needed
- * in earnest: the first use of the gRPC library takes far longer than the second.
+ * Goes through a registration and some calls with a kubelet of its own making, so that all code is loaded when it is needed in
+ * earnest: the first use of the gRPC library takes far longer than the second. More than once gains little and costs memory.
  * @param folder where a folder can be made; it is gone afterwards
  */
 export async function rehearse(folder: string, signal: AbortSignal): Promise<void> {
@@ -30,13 +29,11 @@ export async function rehearse(folder: string, signal: AbortSignal): Promise<voi
   try {
     const socket = join(stage, 'kubelet.sock');
     await promisify(kubelet.bindAsync.bind(kubelet))(`unix:${socket}`, ServerCredentials.createInsecure());
-    for (let round = 0; round < rounds && !until.aborted; round += 1) {
-      const plugin = join(stage, `${round}.sock`);
-      await using server = await servePlugin(handlers, plugin, { log: silentLog(), observer });
-      await register(socket, handlers.resource, `${round}.sock`, until);
-      await callPlugin(plugin, until);
-      server.endLists();
-    }
+    const plugin = join(stage, 'plugin.sock');
+    await using server = await servePlugin(handlers, plugin, { log: silentLog(), observer });
+    await register(socket, handlers.resource, 'plugin.sock', until);
+    await callPlugin(plugin, until);
+    server.endLists();
   } finally {
     kubelet.forceShutdown();
     await rm(stage, { recursive: true, force: true });

@@ -211,7 +211,9 @@ async function standByOnly(
   const line = await connectWhenThere(join(folder, 'slicewise.next'));
   line.write(`ready ${resource}\n`);
   await serving.waitForLog(({ msg }) => msg.startsWith('another agent stands by'), patienceMs);
-  const told = once(line, 'data').then(([words]) => expect(String(words)).toBe('take\n'));
+  const told = once(line, 'data', { signal: AbortSignal.timeout(patienceMs) }).then(([words]) =>
+    expect(String(words)).toBe('take\n'),
+  );
   told.catch(() => undefined);
   const hangUp = (): void => void line.destroy();
   return { told, hangUp, [Symbol.asyncDispose]: () => Promise.resolve(hangUp()) };

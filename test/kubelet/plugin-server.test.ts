@@ -1,5 +1,7 @@
 import { Client, credentials, type ClientReadableStream, status } from '@grpc/grpc-js';
+import { once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -30,6 +32,7 @@ function listen(socket: string): {
   readonly ended: Promise<void>;
   readonly stream: ClientReadableStream<readonly ListedDevice[]>;
   readonly hangUp: () => void;
+  readonly call: (ids: readonly (readonly string[])[]) => Promise<unknown>;
 } {
   const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
@@ -43,7 +46,18 @@ function listen(socket: string): {
   stream.on('error', () => ended.resolve());
   stream.on('end', () => ended.resolve());
   onTestFinished(() => client.close());
-  return { lists, ended: ended.promise, stream, hangUp: () => client.close() };
+  const call = (ids: readonly (readonly string[])[]): Promise<unknown> =>
+    new Promise((resolve, reject) => {
+      const {
+        path: allocate,
+        requestSerialize: write,
+        responseDeserialize: read,
+      } = devicePluginService.Allocate;
+      client.makeUnaryRequest(allocate, write, read, ids, (error, answer) =>
+        error === null ? resolve(answer) : reject(error),
+      );
+    });
+  return { lists, ended: ended.promise, stream, hangUp: () => client.close(), call };
 }
 
 /** True when the promise is settled now, or very soon. */
@@ -184,6 +198,41 @@ describe('the end of the server', () => {
     const { socket, server } = await serve();
     connect(socket);
     await callOnce(socket, devicePluginService.Allocate, [['a']]);
+    await closes(server);
+  });
+
+  it('is seen to be hung up on by a kubelet whose connection breaks', async () => {
+    const { socket, server } = await serve();
+    const connection = createConnection(socket);
+    const kubelet = connect('http://localhost', { createConnection: () => connection });
+    kubelet.on('error', () => undefined);
+    const list = kubelet.request({
+      ':method': 'POST',
+      ':path': devicePluginService.ListAndWatch.path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    list.on('error', () => undefined);
+    list.end(Buffer.alloc(5));
+    await once(list, 'response');
+    const hungUp = server.hungUp(5000);
+    // What has arrived and is not read when the socket is closed makes the kernel reset the connection.
+    server.endLists();
+    setImmediate(() => kubelet.destroy());
+    expect(await hungUp).toBe(true);
+    await closes(server);
+  });
+
+  it('does not end calls with the lists, and takes no new connection then', async () => {
+    const { socket, handlers, server } = await serve();
+    const kubelet = listen(socket);
+    await expect.poll(() => kubelet.lists.length, patience).toBe(1);
+    server.endLists();
+    await kubelet.ended;
+    expect(await kubelet.call([['a']])).toEqual([handlers.allocate(['a'])]);
+    expect(await server.hungUp(50)).toBe(false);
+    await expect(callOnce(socket, devicePluginService.Allocate, [['a']])).rejects.toThrow('UNAVAILABLE');
+    expect(await isSettled(server.lost)).toBe(false);
     await closes(server);
   });
 

@@ -26,7 +26,10 @@ export function keepReplacing(
       await untilReady(next);
       await serving.waitForLog(({ msg }) => msg.startsWith('another agent stands by'), patienceMs);
       serving.signal(signal);
-      await serving.exit;
+      const { code } = await serving.exit;
+      if (signal === 'SIGTERM' && code !== 0) {
+        throw new Error(`An agent ended with ${String(code)}: ${JSON.stringify(serving.log.slice(-5))}`);
+      }
       await next.waitForLog(({ msg }) => msg.startsWith('registered'), patienceMs);
       serving = next;
     }
