@@ -1,0 +1,40 @@
+import {
+  ApiException,
+  type KubeConfig,
+  KubernetesObjectApi,
+  type KubernetesObject,
+  loadAllYaml,
+} from '@kubernetes/client-node';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+const folder = join(import.meta.dirname, '../../../deploy/policies');
+
+/**
+ * Puts files of `deploy/policies` in force for the whole cluster, until they are disposed of. The API server needs a second or so
+ * to heed them.
+ */
+export async function applyPolicies(
+  config: KubeConfig,
+  files: readonly string[],
+  others: readonly KubernetesObject[] = [],
+): Promise<AsyncDisposable> {
+  const api = KubernetesObjectApi.makeApiClient(config);
+  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+  const objects = [...texts.flatMap((text) => loadAllYaml(text) as KubernetesObject[]), ...others];
+  const made: KubernetesObject[] = [];
+  const remove = async (): Promise<void> => {
+    for (const object of made.toReversed()) await api.delete(object).catch(ignoreAbsence);
+  };
+  try {
+    for (const object of objects) made.push(await api.create(object));
+  } catch (thrown) {
+    await remove();
+    throw thrown;
+  }
+  return { [Symbol.asyncDispose]: remove };
+}
+
+function ignoreAbsence(thrown: unknown): void {
+  if (!(thrown instanceof ApiException && thrown.code === 404)) throw thrown;
+}
