@@ -44,7 +44,8 @@ export class HandOver {
 
   /** Takes a server over if the successor is ready for its resource and the kubelet can be prepared for the change. */
   async take(server: PluginServer, handlers: ResourceHandlers): Promise<boolean> {
-    if (!this.#stopping.aborted) return false;
+    // Two agents must not decide at once; where the kubelet does, either may answer.
+    if (!this.#stopping.aborted || !handlers.kubeletChooses) return false;
     this.#successor ??= this.#successors.ready;
     if (this.#successor?.resources.includes(handlers.resource) !== true) return false;
     const limit = AbortSignal.timeout(prepareWithinMs);

@@ -23,6 +23,7 @@ export interface MemoryFacts extends NodeFacts {
 /** GPU memory as it is offered now. Units are tied to no GPU: the kubelet counts them, and here the GPU is chosen. */
 export class MemoryOffer implements Offered {
   readonly resource = memoryResource;
+  readonly kubeletChooses = false;
   readonly list = new Latest<readonly ListedDevice[]>([]);
   /** Ids come and go with what is booked, so nobody has to ask the kubelet about them. */
   readonly leaving: Offered['leaving'] = [];
@@ -68,9 +69,8 @@ export class MemoryOffer implements Offered {
     this.show();
   }
 
-  /** The ids mean nothing, so those of lowest number do. */
+  /** The kubelet is told not to ask; the ids mean nothing, so any do. */
   prefer({ availableIds, requiredIds, size }: PreferenceRequest): readonly string[] {
-    this.#books.calls.answered();
     return [...new Set([...requiredIds, ...availableIds])].slice(0, Math.max(0, size));
   }
 

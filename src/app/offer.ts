@@ -65,6 +65,7 @@ export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
 export class Offer implements Offered {
   readonly resource: ResourceName;
+  readonly kubeletChooses = true;
   readonly list = new Latest<readonly ListedDevice[]>([]);
   readonly #deps: OfferDeps;
   readonly #recentlyNamed = new Map<string, number>();

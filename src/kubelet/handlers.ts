@@ -7,6 +7,11 @@ import type { ListedDevice, PreferenceRequest } from './contract.ts';
 /** What a plugin server needs to know of the resource that it serves; it knows nothing of GPUs. */
 export interface ResourceHandlers {
   readonly resource: ResourceName;
+  /**
+   * True where a device is what the kubelet's books say, so that any agent of this node can answer; false where the ids are tied to
+   * nothing and the agent that answers decides what they are.
+   */
+  readonly kubeletChooses: boolean;
   /** The whole list, newest first seen; every change is streamed to the kubelet. */
   readonly list: Latest<readonly ListedDevice[]>;
   /** Never throws: an error in GetPreferredAllocation fails the pod. */

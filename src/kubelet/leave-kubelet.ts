@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { orAborted } from '../lib/abort.ts';
 import { describeError, OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { type ResourceName, shortName } from '../resources/resource-name.ts';
+import { shortName } from '../resources/resource-name.ts';
 import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
 import { newSocketName } from './own-sockets.ts';
 import { type PluginServer, servePlugin } from './plugin-server.ts';
@@ -47,7 +47,7 @@ export async function prepareToLeave(
   await using held = new AsyncDisposableStack();
   try {
     const second = held.use(await registerAgain(kubelet, handlers, deps, signal));
-    if (!(await makeKubeletForget(kubelet, handlers.resource, signal))) return null;
+    if (!(await makeKubeletForget(kubelet, handlers, signal))) return null;
     server.endLists();
     if (!(await server.hungUp(hangsUpWithinMs))) {
       second.endLists();
@@ -87,7 +87,7 @@ async function registerAgain(
   const path = join(kubelet.folder, newSocketName(shortName(handlers.resource)));
   await using held = new AsyncDisposableStack();
   const server = held.use(await servePlugin(handlers, path, deps));
-  await register(kubelet.socket, handlers.resource, basename(path), signal);
+  await register(kubelet.socket, handlers, basename(path), signal);
   await orAborted(server.listening, signal);
   held.move();
   return server;
@@ -105,10 +105,10 @@ const farewell = 'this agent leaves, the next one registers in a moment';
  */
 async function makeKubeletForget(
   kubelet: KubeletPaths,
-  resource: ResourceName,
+  handlers: ResourceHandlers,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const path = join(kubelet.folder, newSocketName(shortName(resource)));
+  const path = join(kubelet.folder, newSocketName(shortName(handlers.resource)));
   const server = new Server();
   server.addService(devicePluginService, {
     GetDevicePluginOptions: (_call: unknown, answer: (error: object) => void) =>
@@ -116,7 +116,7 @@ async function makeKubeletForget(
   });
   try {
     await promisify(server.bindAsync.bind(server))(`unix:${path}`, ServerCredentials.createInsecure());
-    await register(kubelet.socket, resource, basename(path), signal);
+    await register(kubelet.socket, handlers, basename(path), signal);
     return false;
   } catch (thrown) {
     if (thrown instanceof OperatorError && thrown.message.includes(farewell)) return true;

@@ -19,7 +19,9 @@ import {
 } from './handlers.ts';
 
 /** The same options are sent with Register: kubelets before 1.21 take them from there. */
-export const pluginOptions: PluginOptions = { preStartRequired: false, preferredAllocationAvailable: true };
+export function pluginOptions({ kubeletChooses }: Pick<ResourceHandlers, 'kubeletChooses'>): PluginOptions {
+  return { preStartRequired: false, preferredAllocationAvailable: kubeletChooses };
+}
 
 /** What the service tells the session that runs it. */
 export interface ServiceEvents {
@@ -67,7 +69,7 @@ export function pluginService(
   }
 
   return {
-    GetDevicePluginOptions: unary('GetDevicePluginOptions', () => pluginOptions),
+    GetDevicePluginOptions: unary('GetDevicePluginOptions', () => pluginOptions(handlers)),
     GetPreferredAllocation: unary(
       'GetPreferredAllocation',
       (requests: Parameters<typeof handlers.prefer>[0][]) =>
@@ -110,7 +112,9 @@ function allocateAll(
   }
   const answers = containers.map((ids) => handlers.allocate(ids));
   const waiting = answers.some((answer) => answer instanceof Promise);
-  return waiting ? Promise.all(answers) : (answers as readonly ContainerResponse[]);
+  return waiting
+    ? Promise.all(answers.map((answer) => Promise.resolve(answer)))
+    : (answers as readonly ContainerResponse[]);
 }
 
 /** Writes the list and every newer one; a reader that is slow gets only the newest. Ends the stream on our stop. */

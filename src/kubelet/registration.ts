@@ -3,6 +3,7 @@ import { orAborted } from '../lib/abort.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 import { apiVersion } from './contract.ts';
+import type { ResourceHandlers } from './handlers.ts';
 import { pluginOptions } from './plugin-service.ts';
 import { registrationService } from './wire.ts';
 
@@ -17,7 +18,7 @@ const registerDeadlineMs = 15_000;
  */
 export async function register(
   kubeletSocket: string,
-  resource: ResourceName,
+  handlers: Pick<ResourceHandlers, 'resource' | 'kubeletChooses'>,
   endpoint: string,
   signal: AbortSignal,
 ): Promise<void> {
@@ -26,13 +27,14 @@ export async function register(
     'grpc.use_local_subchannel_pool': 1,
     'grpc.default_authority': 'localhost',
   });
+  const { resource } = handlers;
   const { path, requestSerialize, responseDeserialize } = registrationService.Register;
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   const call = client.makeUnaryRequest(
     path,
     requestSerialize,
     responseDeserialize,
-    { version: apiVersion, endpoint, resourceName: resource, options: pluginOptions },
+    { version: apiVersion, endpoint, resourceName: resource, options: pluginOptions(handlers) },
     { deadline: Date.now() + registerDeadlineMs },
     (error) => (error === null ? resolve() : reject(registrationError(kubeletSocket, resource, error))),
   );

@@ -31,7 +31,7 @@ export async function rehearse(folder: string, signal: AbortSignal): Promise<voi
     await promisify(kubelet.bindAsync.bind(kubelet))(`unix:${socket}`, ServerCredentials.createInsecure());
     const plugin = join(stage, 'plugin.sock');
     await using server = await servePlugin(handlers, plugin, { log: silentLog(), observer });
-    await register(socket, handlers.resource, 'plugin.sock', until);
+    await register(socket, handlers, 'plugin.sock', until);
     await callPlugin(plugin, until);
     server.endLists();
   } finally {
@@ -75,6 +75,7 @@ function call<Request, Response>(
 
 const handlers: ResourceHandlers = {
   resource: 'slicewise.io/rehearsal',
+  kubeletChooses: true,
   list: new Latest<readonly ListedDevice[]>([{ id: 'rehearsal', health: 'Healthy', numaNode: 0 }]),
   prefer: ({ availableIds }) => availableIds,
   allocate: ([id = '']) => ({

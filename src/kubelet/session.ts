@@ -45,7 +45,7 @@ export async function runSession(
   await using held = new AsyncDisposableStack();
   const server = held.use(await servePlugin(handlers, socketPath, deps));
   try {
-    await register(kubelet.socket, resource, basename(socketPath), until);
+    await register(kubelet.socket, handlers, basename(socketPath), until);
     deps.observer.registration(resource, 'accepted');
     const late = deps.clock.sleep(listenWithinMs, until).then(() => true);
     const listening = server.listening.then(() => false);

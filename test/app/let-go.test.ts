@@ -213,7 +213,7 @@ describe('a kubelet that turns busy', () => {
     await node.pass(9);
     const passing = node.clock.advance(1000);
     while (node.clock.sleeping > 0) await settle(1);
-    node.offer.allocate(['GPU-0']);
+    await node.offer.allocate(['GPU-0']);
     await passing;
     while (node.clock.sleeping === 0) await settle(1);
     expect(node.asked()).toBe(0);

@@ -2,7 +2,9 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readCheckpoint } from '../../src/kubelet/checkpoint.ts';
+import { encodeContainerResponse } from '../../src/kubelet/wire.ts';
 import { shortFolder } from '../support/short-folder.ts';
+import { answerWith } from './test-handlers.ts';
 
 const entry = {
   PodUID: 'uid-1',
@@ -33,8 +35,19 @@ describe("the kubelet's checkpoint", () => {
       container: 'main',
       resource: 'nvidia.com/gpu',
       deviceIds: ['GPU-a', 'GPU-b'],
+      record: null,
     };
     expect(await read(content)).toEqual([expected, { ...expected, container: 'second' }]);
+  });
+
+  it("has the record of our answers, and none of another plugin's or of one that cannot be decoded", async () => {
+    const answer = { ...answerWith(['GPU-a']), annotations: { 'slicewise.io/allocation': '{"version":1}' } };
+    const stored = [answer, answerWith(['GPU-a'])].map((each) =>
+      Buffer.from(encodeContainerResponse(each)).toString('base64'),
+    );
+    const entries = [...stored, '//8=', ''].map((AllocResp) => ({ ...entry, AllocResp }));
+    const content = { Data: { PodDeviceEntries: entries } };
+    expect((await read(content)).map(({ record }) => record)).toEqual(['{"version":1}', null, null, null]);
   });
 
   it('joins the ids of all NUMA nodes', async () => {

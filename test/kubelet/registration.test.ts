@@ -6,6 +6,7 @@ import { register } from '../../src/kubelet/registration.ts';
 import { registrationService } from '../../src/kubelet/wire.ts';
 import { shortFolder } from '../support/short-folder.ts';
 import { serveAt } from './serve-at.ts';
+import { testHandlers } from './test-handlers.ts';
 
 type Respond = sendUnaryData<void>;
 
@@ -30,7 +31,7 @@ const forEver = new AbortController().signal;
 describe('Register', () => {
   it('says version, endpoint, resource and options', async () => {
     const { socket, requests } = await kubelet((respond) => respond(null, undefined));
-    await register(socket, 'example.com/gpu', 'plugin.sock', forEver);
+    await register(socket, testHandlers(), 'plugin.sock', forEver);
     expect(requests).toEqual([
       {
         version: 'v1beta1',
@@ -45,7 +46,7 @@ describe('Register', () => {
     const { socket } = await kubelet((respond) =>
       respond({ code: status.UNKNOWN, details: 'failed to dial device plugin' }),
     );
-    await expect(register(socket, 'example.com/gpu', 'plugin.sock', forEver)).rejects.toMatchObject({
+    await expect(register(socket, testHandlers(), 'plugin.sock', forEver)).rejects.toMatchObject({
       code: 'kubelet-refused',
       message: 'The kubelet refused to register example.com/gpu: failed to dial device plugin',
     });
@@ -53,7 +54,7 @@ describe('Register', () => {
 
   it('that nobody hears fails with the path', async () => {
     const socket = join(await shortFolder(), 'kubelet.sock');
-    await expect(register(socket, 'example.com/gpu', 'plugin.sock', forEver)).rejects.toMatchObject({
+    await expect(register(socket, testHandlers(), 'plugin.sock', forEver)).rejects.toMatchObject({
       code: 'kubelet-unreachable',
       message: expect.stringContaining(`No kubelet answers on ${socket}`) as string,
     });
@@ -61,7 +62,7 @@ describe('Register', () => {
 
   it('can be tried again at once on a socket that was dead before', async () => {
     const socket = join(await shortFolder(), 'kubelet.sock');
-    await expect(register(socket, 'example.com/gpu', 'plugin.sock', forEver)).rejects.toMatchObject({
+    await expect(register(socket, testHandlers(), 'plugin.sock', forEver)).rejects.toMatchObject({
       code: 'kubelet-unreachable',
     });
     let calls = 0;
@@ -71,14 +72,14 @@ describe('Register', () => {
         respond(null, undefined);
       },
     });
-    await register(socket, 'example.com/gpu', 'plugin.sock', forEver);
+    await register(socket, testHandlers(), 'plugin.sock', forEver);
     expect(calls).toBe(1);
   });
 
   it('that is never answered ends with the signal', async () => {
     const { socket, requests } = await kubelet(() => undefined);
     const stop = new AbortController();
-    const registering = register(socket, 'example.com/gpu', 'plugin.sock', stop.signal);
+    const registering = register(socket, testHandlers(), 'plugin.sock', stop.signal);
     registering.catch(() => undefined);
     await expect.poll(() => requests.length, { timeout: 5000 }).toBe(1);
     stop.abort('SIGTERM');
@@ -88,7 +89,7 @@ describe('Register', () => {
   it('is not waited for when the signal has aborted before', async () => {
     const { socket } = await kubelet(() => undefined);
     await expect(
-      register(socket, 'example.com/gpu', 'plugin.sock', AbortSignal.abort('SIGTERM')),
+      register(socket, testHandlers(), 'plugin.sock', AbortSignal.abort('SIGTERM')),
     ).rejects.toMatchObject({ name: 'AbortError' });
   });
 });

@@ -12,6 +12,7 @@ export function device(id: string): ListedDevice {
 export function testHandlers(): ResourceHandlers & { readonly list: Latest<readonly ListedDevice[]> } {
   return {
     resource: 'example.com/gpu',
+    kubeletChooses: true,
     list: new Latest<readonly ListedDevice[]>([device('a'), device('b')]),
     prefer: ({ availableIds, size }) => availableIds.slice(0, size),
     allocate(ids) {
