@@ -1,6 +1,6 @@
 /** The longest list of a resource. The kubelet takes 4 MiB of it and drops more without telling the plugin. */
 export const maxDevices = 20_000;
-export const maxListBytes = 2 * 1024 * 1024;
+const maxListBytes = 2 * 1024 * 1024;
 
 /** A piece of hardware in a list, and how often it shall be there. */
 export interface Share {
@@ -38,19 +38,6 @@ export function fittingReplicas(shares: readonly Share[]): number | null {
     else bad = middle;
   }
   return good;
-}
-
-/** How a list is too large for a resource: `null` when it is not. */
-export function checkListSize(
-  ids: Iterable<string>,
-): { readonly devices: number; readonly bytes: number } | null {
-  let devices = 0;
-  let bytes = 0;
-  for (const id of ids) {
-    devices += 1;
-    bytes += id.length + bytesBesideId;
-  }
-  return devices > maxDevices || bytes > maxListBytes ? { devices, bytes } : null;
 }
 
 /** How many digits the numbers from 0 up to, but not with, the count have together. */
