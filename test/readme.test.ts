@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { storySteps } from '../src/simulator/story-steps.ts';
+import { storyChapters } from '../src/simulator/story-chapters.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
+
+const storySteps = storyChapters.flatMap(({ steps }) => steps);
 
 describe('README', () => {
   it('shows the demo as it is', () => {

@@ -10,7 +10,7 @@ export type CdiClass = (typeof cdiClasses)[number];
 
 /** The names by which containers are given devices. */
 export interface CdiNames {
-  /** By the GPU's UUID. */
+  /** By the UUID of the GPU or of the MIG instance. */
   readonly gpus: ReadonlyMap<string, string>;
   /** What every container with a GPU is given besides. */
   readonly others: readonly string[];

@@ -1,5 +1,5 @@
 import type { DeviceNodes, NodePath } from '../inventory/device-nodes.ts';
-import type { Gpu } from '../inventory/gpu.ts';
+import type { Gpu, MigInstance } from '../inventory/gpu.ts';
 import { driverHooks, linkHook, type HookSettings } from './cdi-hooks.ts';
 import { isDeviceName, ownKind, qualify, type CdiClass, type CdiNames } from './cdi-names.ts';
 import { makeSpec, type CdiDeviceNode, type CdiMount, type CdiSpec } from './cdi-spec.ts';
@@ -23,7 +23,7 @@ export interface FeatureFiles {
 
 /** Everything that the specs are made from. */
 export interface CdiPlanInput {
-  readonly gpus: readonly Pick<Gpu, 'uuid' | 'index' | 'minor'>[];
+  readonly gpus: readonly Pick<Gpu, 'uuid' | 'index' | 'minor' | 'migInstances'>[];
   readonly deviceIdStrategy: DeviceIdStrategy;
   readonly nodes: DeviceNodes;
   readonly driver: DriverFiles;
@@ -38,17 +38,21 @@ export interface CdiPlan {
   /** One for each class that has a device. */
   readonly specs: ReadonlyMap<CdiClass, CdiSpec>;
   readonly names: CdiNames;
-  /** Why a GPU has no name, by its UUID. */
+  /** Why a GPU or a MIG instance has no name, by its UUID. */
   readonly faults: ReadonlyMap<string, string>;
 }
 
 /** Describes the node to container runtimes. Equal input gives an equal plan. */
 export function planCdi(input: CdiPlanInput): CdiPlan {
   const { nodes, hooks, driver } = input;
-  const named = nameGpus(input);
-  const gpuDevices = named.gpus.map(({ name, gpu, minor }) => {
-    const { nodes: display, links } = input.display.get(gpu.uuid) ?? { nodes: [], links: [] };
-    const deviceNodes = [nodes.gpuNode(minor), ...display].map(toDeviceNode);
+  const named = nameDevices(input);
+  const gpuDevices = named.devices.map(({ name, gpu, mig, minor }) => {
+    // Of MIG instances only those with graphics reach the display.
+    const hasDisplay = mig === null || mig.profile.includes('+gfx');
+    const found = hasDisplay ? input.display.get(gpu.uuid) : undefined;
+    const { nodes: display, links } = found ?? { nodes: [], links: [] };
+    const capabilities = (mig?.capabilityNodes ?? []).map((path) => nodes.capabilityNode(path));
+    const deviceNodes = [nodes.gpuNode(minor), ...capabilities, ...display].map(toDeviceNode);
     return { name, containerEdits: { deviceNodes, hooks: linkHook(hooks, links) } };
   });
   const channels = nodes.imexChannels.map((channel) => ({
@@ -82,7 +86,7 @@ export function planCdi(input: CdiPlanInput): CdiPlan {
   return {
     specs: new Map(specs),
     names: {
-      gpus: new Map(named.gpus.map(({ name, gpu }) => [gpu.uuid, qualify(ownKind('gpu'), name)])),
+      gpus: new Map(named.devices.map(({ name, uuid }) => [uuid, qualify(ownKind('gpu'), name)])),
       others: specs
         .filter(([cdiClass]) => cdiClass !== 'gpu')
         .flatMap(([, { kind, devices }]) => devices.map(({ name }) => qualify(kind, name))),
@@ -91,23 +95,38 @@ export function planCdi(input: CdiPlanInput): CdiPlan {
   };
 }
 
-/** GPUs by name, in order of index; those that cannot be described, with the reason. */
-function nameGpus({ gpus, deviceIdStrategy }: CdiPlanInput) {
+interface NamedDevice {
+  readonly name: string;
+  readonly uuid: string;
+  readonly gpu: CdiPlanInput['gpus'][number];
+  readonly mig: MigInstance | null;
+  readonly minor: number;
+}
+
+/** GPUs and their MIG instances by name, in order of index; those that cannot be described, with the reason. */
+function nameDevices({ gpus, deviceIdStrategy }: CdiPlanInput) {
   const faults = new Map<string, string>();
   const uuids = new Set<string>();
-  const named = new Map<string, { name: string; gpu: (typeof gpus)[number]; minor: number }>();
-  for (const gpu of gpus.toSorted((one, other) => one.index - other.index)) {
-    const name = deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid;
+  const named = new Map<string, NamedDevice>();
+  const byIndex = gpus.toSorted((one, other) => one.index - other.index);
+  const devices = byIndex.flatMap((gpu) => [
+    { gpu, mig: null, uuid: gpu.uuid, index: String(gpu.index) },
+    ...gpu.migInstances.map((mig, at) => ({ gpu, mig, uuid: mig.uuid, index: `${gpu.index}:${at}` })),
+  ]);
+  for (const { index, ...device } of devices) {
+    const { gpu, mig, uuid } = device;
+    const name = deviceIdStrategy === 'index' ? index : uuid;
     if (gpu.minor === null)
-      faults.set(gpu.uuid, 'no CDI device: the driver does not say which /dev/nvidia<N> it is');
-    else if (!isDeviceName(name))
-      faults.set(gpu.uuid, 'no CDI device: its id has signs that CDI does not take');
-    else if (named.has(name) || uuids.has(gpu.uuid))
-      faults.set(gpu.uuid, 'no CDI device: another GPU has the same name');
-    else named.set(name, { name, gpu, minor: gpu.minor });
-    uuids.add(gpu.uuid);
+      faults.set(uuid, 'no CDI device: the driver does not say which /dev/nvidia<N> it is');
+    else if (mig?.capabilityNodes.length === 0)
+      faults.set(uuid, 'no CDI device: the driver does not say which nodes of /dev/nvidia-caps belong to it');
+    else if (!isDeviceName(name)) faults.set(uuid, 'no CDI device: its id has signs that CDI does not take');
+    else if (named.has(name) || uuids.has(uuid))
+      faults.set(uuid, 'no CDI device: another one has the same name');
+    else named.set(name, { ...device, name, minor: gpu.minor });
+    uuids.add(uuid);
   }
-  return { gpus: [...named.values()], faults };
+  return { devices: [...named.values()], faults };
 }
 
 function toDeviceNode({ hostPath, containerPath }: NodePath): CdiDeviceNode {

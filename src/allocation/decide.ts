@@ -1,4 +1,4 @@
-import type { PlannedDevice } from '../resources/plan.ts';
+import { hardwareIndex, type PlannedDevice } from '../resources/planned-device.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 
 /** Why a request was refused; a closed set, so that it can label a metric. */
@@ -8,7 +8,8 @@ export type RefusalReason =
   | 'duplicate-device'
   | 'unknown-device'
   | 'unhealthy-device'
-  | 'no-device-node';
+  | 'no-device-node'
+  | 'more-than-one-share';
 
 /** The answer to one container's request: the devices in order of GPU index, or a reason that a pod's author reads. */
 export type Decision =
@@ -20,8 +21,10 @@ export interface Offer {
   readonly resource: ResourceName;
   /** All listed devices in order of GPU index. */
   readonly devices: readonly PlannedDevice[];
-  /** Device nodes are handed out by path, so a GPU whose minor number is unknown cannot be given. */
+  /** Device nodes are handed out by path, so a GPU or MIG instance whose nodes are unknown cannot be given. */
   readonly needsDeviceNode: boolean;
+  /** More than one time slice is refused: a second one gives a container nothing that the first does not. */
+  readonly oneShareOnly: boolean;
 }
 
 /** Decides on the device ids that the kubelet chose for one container. Ids arrive in random order. */
@@ -48,6 +51,14 @@ export function decide(ids: readonly string[], offer: Offer): Decision {
         'Its devices have changed since the pod was placed here: delete the pod, so that it is placed anew.',
     );
   }
+  const shares = chosen.filter((device) => device.replica !== null).length;
+  if (offer.oneShareOnly && shares > 1) {
+    return refuse(
+      'more-than-one-share',
+      `${asked} asked, but at most 1 is allowed: the devices are time slices, and more of them give no more of a GPU. ` +
+        'Ask for 1. The cluster admin can allow more with sharing.timeSlicing.failRequestsGreaterThanOne: false.',
+    );
+  }
   return checkUsable(asked, chosen, offer.needsDeviceNode);
 }
 
@@ -56,15 +67,15 @@ function checkUsable(asked: string, chosen: readonly PlannedDevice[], needsDevic
   if (faulty !== undefined) {
     return refuse(
       'unhealthy-device',
-      `${asked} asked, but ${nameGpu(faulty)} cannot be used: ${faulty.fault}. ` +
+      `${asked} asked, but ${nameDevice(faulty)} cannot be used: ${faulty.fault}. ` +
         'Delete the pod, so that it is placed on a healthy GPU.',
     );
   }
-  const nodeless = needsDeviceNode ? chosen.find((device) => device.gpu.minor === null) : undefined;
+  const nodeless = needsDeviceNode ? chosen.find((device) => !hasDeviceNodes(device)) : undefined;
   if (nodeless !== undefined) {
     return refuse(
       'no-device-node',
-      `${asked} asked, but the driver does not say which /dev/nvidia<N> is ${nameGpu(nodeless)}. ` +
+      `${asked} asked, but the driver does not say ${missingNode(nodeless)} ${nameDevice(nodeless)}. ` +
         'The cluster admin can switch passDeviceSpecs off.',
     );
   }
@@ -75,8 +86,19 @@ function refuse(reason: RefusalReason, message: string): Decision {
   return { kind: 'refused', reason, message };
 }
 
-function nameGpu(device: PlannedDevice): string {
-  return `GPU ${device.gpu.index} (${device.gpu.uuid})`;
+function hasDeviceNodes({ gpu, mig }: PlannedDevice): boolean {
+  return gpu.minor !== null && (mig === null || mig.capabilityNodes.length > 0);
+}
+
+function missingNode({ gpu }: PlannedDevice): string {
+  return gpu.minor === null ? 'which /dev/nvidia<N> is that of' : 'which nodes of /dev/nvidia-caps belong to';
+}
+
+function nameDevice(device: PlannedDevice): string {
+  const { gpu, mig } = device;
+  return mig === null
+    ? `GPU ${gpu.index} (${gpu.uuid})`
+    : `MIG instance ${hardwareIndex(device)} (${mig.uuid})`;
 }
 
 /** An id from outside, cut to a length that fits a pod's status. */

@@ -1,3 +1,5 @@
+import type { PlannedDevice } from '../resources/planned-device.ts';
+
 /** Annotation of every Allocate answer that says what was booked. */
 export const recordAnnotation = 'slicewise.io/allocation';
 
@@ -8,10 +10,26 @@ export const recordAnnotation = 'slicewise.io/allocation';
 export interface AllocationRecord {
   /** Format of this record. */
   readonly version: 1;
-  readonly gpus: readonly { readonly uuid: string; readonly mib: number | null }[];
+  /** In order of index, each once. */
+  readonly gpus: readonly RecordedGpu[];
+}
+
+/** A GPU, or a part of one. */
+interface RecordedGpu {
+  readonly uuid: string;
+  /** The MIG instance that was given; left out for a whole GPU. */
+  readonly mig?: string;
+  /** Memory of what was given. */
+  readonly mib: number | null;
 }
 
 /** The record as the annotation's value: one line of JSON. */
 export function encodeRecord(record: AllocationRecord): string {
   return JSON.stringify(record);
+}
+
+/** A device as the record has it; the time slices of one GPU are that GPU. */
+export function recordedGpu({ gpu, mig }: Pick<PlannedDevice, 'gpu' | 'mig'>): RecordedGpu {
+  if (mig === null) return { uuid: gpu.uuid, mib: gpu.memoryTotalMiB };
+  return { uuid: gpu.uuid, mig: mig.uuid, mib: mig.memoryMiB };
 }

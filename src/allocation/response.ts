@@ -1,7 +1,7 @@
 import type { DeviceNodes, NodePath } from '../inventory/device-nodes.ts';
-import type { PlannedDevice } from '../resources/plan.ts';
+import { hardwareIndex, hardwareUuid, type PlannedDevice } from '../resources/planned-device.ts';
 import type { CdiNames } from './cdi-names.ts';
-import { encodeRecord, recordAnnotation } from './record.ts';
+import { encodeRecord, recordAnnotation, recordedGpu } from './record.ts';
 
 /** What the container runtime is told to add to one container, in the terms of the device plugin API. */
 export interface ContainerResponse {
@@ -59,18 +59,19 @@ export function isCdiOnly(strategies: readonly DeviceListStrategy[]): boolean {
 const deviceListFolder = '/var/run/nvidia-container-devices';
 
 /**
- * The answer for one container, with its devices in the given order. Equal input gives an equal answer.
+ * The answer for one container, with its devices in the given order; a GPU or MIG instance of which it gets several time slices is
+ * named once. Equal input gives an equal answer.
  * @param cdi `null` where no strategy goes by CDI names
  */
 export function buildResponse(
-  devices: readonly PlannedDevice[],
+  granted: readonly PlannedDevice[],
   settings: ResponseSettings,
   nodes: DeviceNodes,
   cdi: CdiRequest | null,
 ): ContainerResponse {
-  const ids = devices.map(({ gpu }) =>
-    settings.deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid,
-  );
+  const devices = [...new Map(granted.map((device) => [hardwareUuid(device), device])).values()];
+  const nameOf = settings.deviceIdStrategy === 'index' ? hardwareIndex : hardwareUuid;
+  const ids = devices.map((device) => nameOf(device));
   const channels = nodes.imexChannels.map(({ id }) => String(id));
   const strategies = new Set(settings.deviceListStrategies);
   const cdiNames = cdi === null ? [] : cdiList(devices, cdi.names);
@@ -95,18 +96,18 @@ export function buildResponse(
         }),
       [recordAnnotation]: encodeRecord({
         version: 1,
-        gpus: devices.map(({ gpu }) => ({ uuid: gpu.uuid, mib: gpu.memoryTotalMiB })),
+        gpus: devices.map((device) => recordedGpu(device)),
       }),
     },
     cdiDevices: strategies.has('cdi-cri') ? cdiNames : [],
   };
 }
 
-/** The names of the GPUs in order, then of what comes with every GPU. A device is not granted while it has no name. */
+/** The names of the devices in order, then of what comes with every GPU. A device is not granted while it has no name. */
 function cdiList(devices: readonly PlannedDevice[], names: CdiNames): readonly string[] {
-  const gpus = devices.map(({ id, gpu }) => {
-    const name = names.gpus.get(gpu.uuid);
-    if (name === undefined) throw new Error(`${id} was granted without a CDI name`);
+  const gpus = devices.map((device) => {
+    const name = names.gpus.get(hardwareUuid(device));
+    if (name === undefined) throw new Error(`${device.id} was granted without a CDI name`);
     return name;
   });
   return [...gpus, ...names.others];
@@ -129,10 +130,13 @@ function volumeMountList(ids: readonly string[], channels: readonly string[]): r
   }));
 }
 
-/** Control nodes, then the GPUs in order, then IMEX channels; each node once. */
+/** Control nodes, then each device's in order (the GPU's, then those of the MIG instance), then IMEX channels; each node once. */
 function deviceNodes(devices: readonly PlannedDevice[], nodes: DeviceNodes): readonly DeviceNode[] {
-  const gpuNodes = devices.flatMap(({ gpu }) => (gpu.minor === null ? [] : [nodes.gpuNode(gpu.minor)]));
-  const paths: readonly NodePath[] = [...nodes.control, ...gpuNodes, ...nodes.imexChannels];
+  const own = devices.flatMap(({ gpu, mig }) => [
+    ...(gpu.minor === null ? [] : [nodes.gpuNode(gpu.minor)]),
+    ...(mig?.capabilityNodes ?? []).map((path) => nodes.capabilityNode(path)),
+  ]);
+  const paths: readonly NodePath[] = [...nodes.control, ...own, ...nodes.imexChannels];
   const byContainerPath = new Map(paths.map((path) => [path.containerPath, path]));
   return [...byContainerPath.values()].map(({ hostPath, containerPath }) => ({
     hostPath,

@@ -1,14 +1,25 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { Snapshot } from '../inventory/gpu.ts';
+import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
 import type { Clock } from '../lib/clock.ts';
+import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
-import { planResources, type ResourcePlan } from '../resources/plan.ts';
-import type { CdiState, DescribedReading } from './described.ts';
+import { findBooked } from '../resources/booked-device.ts';
+import { parseDeviceId } from '../resources/device-id.ts';
+import { blockOverlapping } from '../resources/overlap.ts';
+import { planResources, type NodePlan, type PlanCircumstances } from '../resources/plan.ts';
+import type { ResourceSettings } from '../resources/resource-settings.ts';
+import { isResourceName } from '../lib/qualified-name.ts';
+import { whyGone } from '../resources/why-gone.ts';
+import type { DescribedReading } from './described.ts';
 import type { InventoryState } from './inventory-loop.ts';
 import type { Node } from './node.ts';
 import { Offer } from './offer.ts';
+import { PlanReport } from './plan-report.ts';
+import { Preference } from './preference.ts';
+import { runTogether } from './supervise.ts';
 
 export interface KeepOffersDeps {
   readonly clock: Clock;
@@ -18,57 +29,113 @@ export interface KeepOffersDeps {
 
 /** Turns each reading that runtimes know of into the resources that are offered. Ends with the signal. */
 export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: AbortSignal): Promise<void> {
-  const reportUnreadable = unreadableReporter(deps.log);
-  const update = (): void => {
-    const described = node.described.value;
-    if (described === null) return;
-    reportUnreadable(node.inventory.value);
-    offerNow(node, described, deps);
-  };
-  await Promise.all([
-    node.described.each(update, signal),
-    node.inventory.each(update, signal),
-    node.booked.each(() => keepBooked(node, node.offers.value), signal),
-  ]);
+  const wake = new Latest(0);
+  const tell = (): void => wake.set(wake.value + 1);
+  const planner = new OfferPlanner(node, deps);
+  await runTogether(
+    [
+      (until) => node.described.each(tell, until),
+      (until) => node.inventory.each(tell, until),
+      (until) => node.booked.each(tell, until),
+      (until) => node.departures.each(tell, until),
+      (until) => wake.each(() => planner.plan(), until),
+    ],
+    signal,
+  );
 }
 
-function offerNow(node: Node, { reading, settings, cdi }: DescribedReading, deps: KeepOffersDeps): void {
-  const { snapshot, nodes } = reading;
-  const { noDriver } = node.inventory.value;
-  const all = snapshot.gpus.length + snapshot.unreadable.length;
-  const failed = snapshot.gpus.filter((gpu) => gpu.error !== null).length + snapshot.unreadable.length;
-  deps.metrics.gpus(noDriver ? { readable: 0, failed: 0 } : { readable: all - failed, failed });
+/** Plans the node anew and hands each offer its part. */
+class OfferPlanner {
+  readonly #node: Node;
+  readonly #deps: KeepOffersDeps;
+  readonly #report: PlanReport;
+  /** The kubelet's records that each offer has been told of: once, because later it may let go of what is in them. */
+  readonly #toldOf = new WeakMap<Offer, readonly CheckpointEntry[]>();
+  /** The kubelet's records that the last plan was made with. */
+  #planned: readonly CheckpointEntry[] | null = null;
+  readonly #preference = new Preference();
+  #last: { readonly input: unknown; readonly plan: NodePlan } | null = null;
 
-  const facts = { nodes, cdiNames: cdi?.names ?? null, settings: settings.response };
-  const fault = cdi?.problem ?? nodeFault(node.inventory.value, nodes, settings);
-  const plans = planResources(withCdiFaults(snapshot, cdi), fault);
-  const known = new Set(node.offers.value.map((offer) => offer.resource));
-  const added = plans
-    .filter(({ resource }) => !known.has(resource))
-    .map(({ resource }) => new Offer(resource, facts, deps));
-  for (const offer of [...node.offers.value, ...added]) {
-    offer.update(plans.find(({ resource }) => resource === offer.resource)?.devices ?? noDevices, facts);
+  constructor(node: Node, deps: KeepOffersDeps) {
+    this.#node = node;
+    this.#deps = deps;
+    this.#report = new PlanReport(deps.log, deps.metrics);
   }
-  keepBooked(node, added);
-  if (added.length > 0) node.offers.set([...node.offers.value, ...added]);
-}
 
-/** A GPU that runtimes do not know cannot be used. */
-function withCdiFaults(snapshot: Snapshot, cdi: CdiState | null): Snapshot {
-  if (cdi === null || cdi.faults.size === 0) return snapshot;
-  const gpus = snapshot.gpus.map((gpu) => ({ ...gpu, error: gpu.error ?? cdi.faults.get(gpu.uuid) ?? null }));
-  return { ...snapshot, gpus };
-}
+  plan(): void {
+    const { described, inventory, booked } = this.#node;
+    if (described.value === null) return;
+    const { reading, settings, cdi } = described.value;
+    const { snapshot, nodes } = reading;
+    this.#report.inventory(inventory.value, snapshot);
+    const plan = this.#plan(snapshot, settings.resources, {
+      nodeFault: cdi?.problem ?? nodeFault(inventory.value, nodes, settings),
+      faults: cdi?.faults ?? noFaults,
+      profiles: this.#last?.plan.profiles ?? new Map(),
+      held: booked.value === this.#planned ? nobody : heldHardware(booked.value),
+    });
+    this.#planned = booked.value;
+    this.#report.plan(plan);
+    this.#node.remarks.set({ degradations: plan.degradations, notices: plan.notices });
+    this.#offer(plan, described.value);
+  }
 
-/** What was booked when the lock was taken stays listed; once for each offer, because later it may be let go. */
-function keepBooked({ booked }: Node, offers: readonly Offer[]): void {
-  for (const offer of offers) {
-    const mine = booked.value.filter(({ resource }) => resource === offer.resource);
-    offer.keepHeld(mine.flatMap(({ deviceIds }) => deviceIds));
+  /** The plan before where nothing is new: with thousands of time slices a plan takes a while, and the GPUs are read every few seconds. */
+  #plan(snapshot: Snapshot, settings: ResourceSettings, circumstances: PlanCircumstances): NodePlan {
+    const gpus = snapshot.gpus.map((gpu) => ({ ...gpu, memoryUsedMiB: null }));
+    const input = { gpus, settings, circumstances };
+    if (this.#last !== null && isDeepStrictEqual(input, this.#last.input)) return this.#last.plan;
+    this.#last = { input, plan: planResources(snapshot, settings, circumstances) };
+    return this.#last.plan;
+  }
+
+  #offer(plan: NodePlan, { reading, settings, cdi }: DescribedReading): void {
+    const { snapshot, nodes } = reading;
+    const facts = { nodes, cdiNames: cdi?.names ?? null, settings: settings.response };
+    const before = this.#node.offers.value;
+    const known = new Set<string>(before.map(({ resource }) => resource));
+    const wanted = [...plan.resources.map(({ resource }) => resource), ...this.#inherited(reading)];
+    const added = [...new Set(wanted)]
+      .filter((resource) => !known.has(resource))
+      .map((resource) => new Offer(resource, facts, this.#deps));
+    const offers = [...before, ...added].map((offer) => ({
+      offer,
+      planned: plan.resources.find(({ resource }) => resource === offer.resource) ?? nothing,
+    }));
+    const booked = this.#node.booked.value;
+    for (const { offer } of offers) {
+      if (this.#toldOf.get(offer) === booked) continue;
+      this.#toldOf.set(offer, booked);
+      const mine = booked.filter(({ resource }) => resource === offer.resource);
+      const ids = mine.flatMap(({ deviceIds }) => deviceIds);
+      offer.keepHeld(findBooked(ids, snapshot).map(({ device }) => device));
+    }
+    const preference = this.#preference.of(snapshot.gpus, settings.sharedDevicesPolicy);
+    const left = offers.flatMap(({ offer, planned }) => offer.leftBehind(planned.devices));
+    for (const { offer, planned } of offers) {
+      const devices = blockOverlapping(planned.devices, left);
+      offer.update({ ...planned, devices, whyGone: whyGone(snapshot), preference }, facts);
+    }
+    if (added.length > 0) this.#node.offers.set([...before, ...added]);
+  }
+
+  /** Resources that the plan has not, of which pods hold GPUs or MIG instances of this node. */
+  #inherited({ snapshot }: DescribedReading['reading']) {
+    return this.#node.booked.value
+      .filter(({ deviceIds }) => findBooked(deviceIds, snapshot).some(({ isKnown }) => isKnown))
+      .map(({ resource }) => resource)
+      .filter((resource) => isResourceName(resource));
   }
 }
 
-const noDevices: ResourcePlan['devices'] = [];
+/** UUIDs of which something is booked. */
+function heldHardware(booked: readonly CheckpointEntry[]): ReadonlySet<string> {
+  return new Set(booked.flatMap(({ deviceIds }) => deviceIds.map((id) => parseDeviceId(id).uuid)));
+}
+
+const nobody: ReadonlySet<string> = new Set();
+const noFaults: ReadonlyMap<string, string> = new Map();
+const nothing = { devices: [], oneShareOnly: false };
 
 /** What keeps every GPU of the node from being used, apart from the GPUs themselves. */
 function nodeFault(
@@ -83,20 +150,4 @@ function nodeFault(
   );
   if (missing.length === 0) return null;
   return `imex.required is set and IMEX channel ${missing.join(', ')} has no device node on this node`;
-}
-
-/** Says once which GPUs are counted by the driver and cannot even be named, and once when that has changed. */
-function unreadableReporter(log: Log): (state: InventoryState) => void {
-  let said: readonly object[] = [];
-  return ({ reading }) => {
-    const unreadable = reading?.snapshot.unreadable ?? [];
-    if (isDeepStrictEqual(unreadable, said)) return;
-    said = unreadable;
-    if (unreadable.length === 0) log.info('every GPU that the driver counts can be read');
-    else
-      log.warn(
-        { gpus: unreadable },
-        'GPUs are counted by the driver and cannot be read: they are not offered',
-      );
-  };
 }

@@ -11,6 +11,8 @@ export interface LetGoDeps {
   readonly podResourcesSocket: string;
   readonly clock: Clock;
   readonly log: Log;
+  /** Hears that devices have left the lists. */
+  readonly onLeft: () => void;
 }
 
 const lookEveryMs = 1000;
@@ -22,66 +24,101 @@ const quietMs = 100;
 const recordsWrittenMs = 1000;
 
 /**
- * Takes devices off the list that are gone from the node, once they have been shown Unhealthy for long enough and the kubelet's
- * own records say that no pod holds them. Runs until the signal aborts.
+ * Takes devices off the lists that are gone from the node, once they have been shown Unhealthy for long enough and the kubelet's
+ * own records say that no pod holds them. One task for all resources, because the kubelet must be left alone while any of them is
+ * asked for. Runs until the signal aborts.
+ * @param offers those in force now
  */
-export async function letLeaversGo(offer: Offer, deps: LetGoDeps, signal: AbortSignal): Promise<void> {
+export async function letLeaversGo(
+  offers: () => readonly Offer[],
+  deps: LetGoDeps,
+  signal: AbortSignal,
+): Promise<void> {
   let askedMs = Number.NEGATIVE_INFINITY;
-  const sayOnce = onceEach((text) => deps.log.warn({ resource: offer.resource }, text));
+  let askedOf: ReadonlySet<string> = new Set();
+  const sayOnce = onceEach((text) => deps.log.warn(text));
   while (!signal.aborted) {
     const nowMs = deps.clock.now();
-    const due = offer.leaving.some(({ sinceMs }) => nowMs - sinceMs >= leavingMs);
-    if (due && isQuiet(offer, deps) && nowMs - askedMs >= askAgainMs) {
-      const asked = await askAndLetGo(offer, deps, sayOnce, signal);
-      if (asked) askedMs = nowMs;
+    const due = offers().flatMap((offer) =>
+      offer.leaving
+        .filter(({ sinceMs }) => nowMs - sinceMs >= leavingMs)
+        .map(({ id }) => ({ offer, key: `${offer.resource} ${id}` })),
+    );
+    const isNew = due.some(({ key }) => !askedOf.has(key));
+    if (due.length > 0 && (isNew || nowMs - askedMs >= askAgainMs) && isQuiet(offers(), deps)) {
+      const asked = await askAndLetGo(
+        [...new Set(due.map(({ offer }) => offer))],
+        offers,
+        deps,
+        sayOnce,
+        signal,
+      );
+      if (asked) {
+        askedMs = nowMs;
+        askedOf = new Set(due.map(({ key }) => key));
+      }
     }
     await deps.clock.sleep(lookEveryMs, signal).catch(() => undefined);
   }
 }
 
-function isQuiet(offer: Offer, { clock }: LetGoDeps): boolean {
-  return clock.now() - offer.lastCallMs >= quietMs;
+function isQuiet(offers: readonly Offer[], { clock }: LetGoDeps): boolean {
+  return offers.every((offer) => clock.now() - offer.lastCallMs >= quietMs);
 }
 
 /** False when the kubelet turned busy before it could be asked. */
 async function askAndLetGo(
-  offer: Offer,
+  due: readonly Offer[],
+  offers: () => readonly Offer[],
   deps: LetGoDeps,
   sayOnce: (text: string) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const names = offer.leaving.map(({ id }) => id);
   try {
-    const held = await heldDevices(offer, deps, signal);
+    const held = await heldDevices(due, offers, deps, signal);
     if (held === 'busy') return false;
-    offer.letGo(held);
-    const left = names.filter((id) => !offer.leaving.some((device) => device.id === id));
-    if (left.length > 0) deps.log.info({ devices: left }, 'devices that left the node are off the list');
+    for (const offer of due) {
+      const before = offer.leaving.map(({ id }) => id);
+      offer.letGo(held.get(offer.resource) ?? new Set());
+      const waiting = new Set(offer.leaving.map(({ id }) => id));
+      const left = before.filter((id) => !waiting.has(id));
+      if (left.length === 0) continue;
+      const fields = { resource: offer.resource, devices: left.slice(0, 10), count: left.length };
+      deps.log.info(fields, 'devices that are no longer offered are off the list');
+      deps.onLeft();
+    }
   } catch (thrown) {
-    if (!signal.aborted) sayOnce(`devices that left the node stay listed: ${describeError(thrown)}`);
+    if (!signal.aborted) sayOnce(`devices that are no longer offered stay listed: ${describeError(thrown)}`);
   }
   return true;
 }
 
 /**
- * Ids that the kubelet has booked. Its records forget an ended pod only when the pod resources have been listed *and* a device
- * list has arrived after that, in this order.
+ * Ids that the kubelet has booked, by resource. Its records forget an ended pod only when the pod resources have been listed *and* a
+ * device list has arrived after that, in this order.
  */
 async function heldDevices(
-  offer: Offer,
+  due: readonly Offer[],
+  offers: () => readonly Offer[],
   deps: LetGoDeps,
   signal: AbortSignal,
-): Promise<ReadonlySet<string> | 'busy'> {
-  const listed = (await listHeldDevices(deps.podResourcesSocket, () => isQuiet(offer, deps), signal)) ?? [];
+): Promise<ReadonlyMap<string, ReadonlySet<string>> | 'busy'> {
+  const quiet = (): boolean => isQuiet(offers(), deps);
+  const listed = (await listHeldDevices(deps.podResourcesSocket, quiet, signal)) ?? [];
   if (listed === 'busy') return listed;
-  offer.resend();
+  for (const offer of due) offer.resend();
   await deps.clock.sleep(recordsWrittenMs, signal);
   const booked = await readCheckpoint(deps.kubeletFolder);
-  const mine = [
-    ...listed.filter(({ resourceName }) => resourceName === offer.resource),
-    ...booked.filter(({ resource }) => resource === offer.resource),
-  ];
-  return new Set(mine.flatMap(({ deviceIds }) => deviceIds));
+  const held = new Map<string, Set<string>>();
+  for (const { resource, deviceIds } of [
+    ...listed.map(({ resourceName, deviceIds: ids }) => ({ resource: resourceName, deviceIds: ids })),
+    ...booked,
+  ]) {
+    const ids = held.get(resource) ?? new Set();
+    for (const id of deviceIds) ids.add(id);
+    held.set(resource, ids);
+  }
+  return held;
 }
 
 /** Says a text when it differs from the one said before. */

@@ -32,7 +32,7 @@ export class NodeProbe {
   }
 
   readiness(): Readiness {
-    const { inventory, described, offers, serving } = this.#node;
+    const { inventory, described, offers, remarks, serving } = this.#node;
     if (!this.#usable.value) {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
@@ -48,6 +48,7 @@ export class NodeProbe {
         reason: serving.whyUnregistered(resource),
       })),
       inventory: inventory.value,
+      degradations: (remarks.value?.degradations ?? []).map(({ message }) => message),
       cdi: described.value?.cdi ?? null,
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });

@@ -2,6 +2,7 @@ import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
 import { Latest } from '../lib/latest.ts';
 import type { DescribedReading } from './described.ts';
 import { emptyInventory, type InventoryState } from './inventory-loop.ts';
+import type { Remarks } from '../resources/remark.ts';
 import type { Offer } from './offer.ts';
 import { ServingState } from './serving-state.ts';
 
@@ -12,6 +13,10 @@ export interface Node {
   readonly described: Latest<DescribedReading | null>;
   /** The resources in force; a resource, once offered, stays. */
   readonly offers: Latest<readonly Offer[]>;
+  /** Counts the times that devices left a list: what they stood in the way of can be handed out. */
+  readonly departures: Latest<number>;
+  /** What could not be offered as asked, and what of the config means nothing here; `null` before the first plan. */
+  readonly remarks: Latest<Remarks | null>;
   /** What the kubelet had booked when the serving lock was taken. */
   readonly booked: Latest<readonly CheckpointEntry[]>;
   /** Whether this agent is the one that serves the node. */
@@ -25,6 +30,8 @@ export function emptyNode(): Node {
     inventory: emptyInventory(),
     described: new Latest<DescribedReading | null>(null),
     offers: new Latest<readonly Offer[]>([]),
+    departures: new Latest(0),
+    remarks: new Latest<Remarks | null>(null),
     booked: new Latest<readonly CheckpointEntry[]>([]),
     holdsLock: new Latest(false),
     serving: new ServingState(),

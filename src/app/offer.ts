@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { CdiNames } from '../allocation/cdi-names.ts';
 import { decide } from '../allocation/decide.ts';
-import { preferDevices } from '../allocation/preferred.ts';
+import { preparePreferred, type Prefer, type PreferenceRules } from '../allocation/preferred.ts';
 import {
   buildResponse,
   isCdiOnly,
@@ -15,9 +15,12 @@ import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
-import type { PlannedDevice } from '../resources/plan.ts';
+import type { LeftDevice } from '../resources/overlap.ts';
+import type { ResourcePlan } from '../resources/plan.ts';
+import type { PlannedDevice } from '../resources/planned-device.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 import { nextRoster, type RosterDevice } from '../resources/roster.ts';
+import { reportFaults } from './report-faults.ts';
 
 /** How long after an Allocate its ids count as in use, whatever the kubelet's records say. */
 const recentMs = 5000;
@@ -36,6 +39,14 @@ export interface NodeFacts {
   readonly cdiNames: CdiNames | null;
 }
 
+/** What an offer is to be from now on. */
+export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'> {
+  /** Says why a device that is listed and no longer planned has gone. */
+  readonly whyGone: (device: PlannedDevice) => string;
+  /** How devices are chosen for a container. The same object as before where nothing of it has changed. */
+  readonly preference: PreferenceRules;
+}
+
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
 export class Offer implements ResourceHandlers {
   readonly resource: ResourceName;
@@ -44,6 +55,12 @@ export class Offer implements ResourceHandlers {
   readonly #recentlyNamed = new Map<string, number>();
   #roster: readonly RosterDevice[] = [];
   #node: NodeFacts;
+  #oneShareOnly = false;
+  /** What the list was made from; `null` when it has to be made anew. */
+  #planned: readonly PlannedDevice[] | null = null;
+  #rules: PreferenceRules | null = null;
+  /** Prepared for the list and the rules as they are, when it is first asked for. */
+  #prefer: Prefer | null = null;
   #lastCallMs = Number.NEGATIVE_INFINITY;
 
   constructor(resource: ResourceName, node: NodeFacts, deps: OfferDeps) {
@@ -64,24 +81,40 @@ export class Offer implements ResourceHandlers {
     return this.#lastCallMs;
   }
 
-  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. */
-  update(planned: readonly PlannedDevice[], node: NodeFacts): void {
-    this.#node = node;
-    const everyone = new Set(this.#roster.map((device) => device.id));
-    this.#publish(nextRoster(this.#roster, planned, { nowMs: this.#deps.clock.now(), inUse: everyone }));
+  /** Listed devices that a pod may hold and that a plan no longer has. */
+  leftBehind(planned: readonly PlannedDevice[]): readonly LeftDevice[] {
+    const staying = new Set(planned.map(({ id }) => id));
+    return this.#roster
+      .filter(({ id, mayBeHeld }) => mayBeHeld && !staying.has(id))
+      .map((device) => ({ ...device, resource: this.resource }));
   }
 
   /**
-   * Lists ids that a pod holds although no device of that name is known: one that went while no agent ran. They leave as every
-   * other device that is gone.
+   * Lists, Unhealthy, what a pod holds and no list has: what went while no agent ran, or what an agent with another config offered.
+   * They leave as every other device that is gone. Nothing is published before the next `update`.
    */
-  keepHeld(ids: readonly string[]): void {
+  keepHeld(held: readonly PlannedDevice[]): void {
+    this.#planned = null;
+    const ids = new Set(held.map(({ id }) => id));
     const known = new Set(this.#roster.map((device) => device.id));
-    const gone = [...new Set(ids)].filter((id) => !known.has(id));
-    if (gone.length === 0) return;
     const leavingSinceMs = this.#deps.clock.now();
-    const kept = gone.map((id) => ({ ...unknownDevice(id), leavingSinceMs }));
-    this.#publish([...this.#roster, ...kept]);
+    const unlisted = new Map(held.filter(({ id }) => !known.has(id)).map((device) => [device.id, device]));
+    this.#roster = [
+      ...this.#roster.map((device) => ({ ...device, mayBeHeld: device.mayBeHeld || ids.has(device.id) })),
+      ...[...unlisted.values()].map((device) => ({ ...device, leavingSinceMs, mayBeHeld: true })),
+    ];
+  }
+
+  /** Takes over a new plan. What is no longer planned stays listed until `letGo`. The same devices once more cost nothing. */
+  update({ devices, oneShareOnly, whyGone, preference }: OfferPlan, node: NodeFacts): void {
+    if (preference !== this.#rules) this.#prefer = null;
+    this.#rules = preference;
+    this.#node = node;
+    this.#oneShareOnly = oneShareOnly;
+    if (devices === this.#planned) return;
+    this.#planned = devices;
+    const inUse = new Set(this.#roster.map((device) => device.id));
+    this.#publish(nextRoster(this.#roster, devices, { nowMs: this.#deps.clock.now(), inUse, whyGone }));
   }
 
   /** Drops the devices that have waited long enough and that nobody holds. */
@@ -101,10 +134,17 @@ export class Offer implements ResourceHandlers {
 
   prefer(request: PreferenceRequest): readonly string[] {
     this.#lastCallMs = this.#deps.clock.now();
-    return preferDevices(
-      request,
-      this.#roster.map((device) => device.id),
+    const rules = this.#rules;
+    if (rules === null)
+      return [...new Set([...request.requiredIds, ...request.availableIds])].slice(
+        0,
+        Math.max(0, request.size),
+      );
+    this.#prefer ??= preparePreferred(
+      this.#roster.map(({ id, gpu }) => ({ id, gpuUuid: gpu.uuid })),
+      rules,
     );
+    return this.#prefer(request);
   }
 
   allocate(ids: readonly string[]): ContainerResponse {
@@ -116,6 +156,7 @@ export class Offer implements ResourceHandlers {
       resource,
       devices: this.#roster,
       needsDeviceNode: settings.passDeviceSpecs && !isCdiOnly(settings.deviceListStrategies),
+      oneShareOnly: this.#oneShareOnly,
     });
     if (decision.kind === 'refused') {
       metrics.refusal(resource, decision.reason);
@@ -138,7 +179,9 @@ export class Offer implements ResourceHandlers {
       health: fault === null ? ('Healthy' as const) : ('Unhealthy' as const),
       numaNode,
     }));
-    this.#reportFaults(roster);
+    reportFaults(this.resource, this.#roster, roster, this.#deps.log);
+    if (roster.length !== this.#roster.length || roster.some(({ id }, at) => id !== this.#roster[at]?.id))
+      this.#prefer = null;
     this.#roster = roster;
     if (JSON.stringify(list) === JSON.stringify(this.list.value)) return;
     this.list.set(list);
@@ -149,21 +192,4 @@ export class Offer implements ResourceHandlers {
       'device list changed',
     );
   }
-
-  #reportFaults(roster: readonly RosterDevice[]): void {
-    const { log } = this.#deps;
-    const before = new Map(this.#roster.map((device) => [device.id, device.fault]));
-    for (const { id, gpu, fault } of roster) {
-      if ((before.get(id) ?? null) === fault) continue;
-      const fields = { resource: this.resource, gpu: gpu.uuid, index: gpu.index };
-      if (fault === null) log.info(fields, 'GPU is healthy again');
-      else log.warn({ ...fields, reason: fault }, 'GPU is unhealthy');
-    }
-  }
-}
-
-/** A device of which only the id is known. It comes last in every list. */
-function unknownDevice(id: string): PlannedDevice {
-  const gpu = { uuid: id, index: Number.MAX_SAFE_INTEGER, minor: null, memoryTotalMiB: null };
-  return { id, gpu, fault: 'a pod holds it and it is not on this node', numaNode: null };
 }

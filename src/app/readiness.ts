@@ -12,6 +12,8 @@ export interface ReadinessFacts {
   readonly waitingFor: string | null;
   readonly resources: readonly ResourceFacts[];
   readonly inventory: InventoryState;
+  /** What cannot be offered as the config asks, one sentence each. */
+  readonly degradations: readonly string[];
   /** `null` where containers are not given devices by CDI name. */
   readonly cdi: Pick<CdiState, 'problem' | 'trouble'> | null;
   readonly rescanIntervalMs: number;
@@ -53,19 +55,27 @@ function notes({
   standingBy,
   resources,
   inventory: { reading, failure },
+  degradations,
   cdi,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
     ...(standingBy ? ['standing by: another agent serves this node'] : []),
-    ...(resources.length === 0 ? [`0 devices: ${failure ?? 'the driver shows no GPU'}`] : []),
+    ...(resources.length === 0 ? [`0 devices: ${failure ?? whyNothing(reading)}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
+    ...degradations,
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...(reading?.snapshot.unreadable ?? []).map(
       ({ index, error }) => `GPU ${index} is not offered: ${error}`,
     ),
   ];
+}
+
+function whyNothing(reading: InventoryState['reading']): string {
+  return (reading?.snapshot.gpus ?? []).length === 0
+    ? 'the driver shows no GPU'
+    : 'the config offers none of the GPUs that the driver shows';
 }
 
 function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFacts): readonly string[] {

@@ -5,17 +5,15 @@ import type { KubeletObserver } from '../kubelet/handlers.ts';
 import type { ServingLock } from '../kubelet/lock.ts';
 import { removeDeadSockets } from '../kubelet/own-sockets.ts';
 import type { SessionDeps } from '../kubelet/session.ts';
-import { type SocketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
+import { watchSocket } from '../kubelet/socket-watch.ts';
 import { Standby } from '../kubelet/standby.ts';
 import { Successors } from '../kubelet/successors.ts';
 import type { Metrics } from '../metrics/collect.ts';
-import type { Latest } from '../lib/latest.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { HandOver } from './hand-over.ts';
 import { letLeaversGo } from './let-go.ts';
 import type { Node } from './node.ts';
-import type { Offer } from './offer.ts';
 import { standBy } from './stand-by.ts';
 import { runTogether } from './supervise.ts';
 
@@ -80,6 +78,16 @@ async function serveWithLock(
         await node.described.until((value) => value !== null && (value.cdi?.inForce ?? true), until);
         await serveOffers(node, deps, until);
       },
+      (until) =>
+        letLeaversGo(
+          () => node.offers.value,
+          {
+            ...deps,
+            kubeletFolder: folder,
+            onLeft: () => node.departures.set(node.departures.value + 1),
+          },
+          until,
+        ),
       (until) => untilLockLost(lock, successors, deps, until),
     ],
     signal,
@@ -136,28 +144,14 @@ async function serveOffers(
   for await (const offers of node.offers.values(until)) {
     for (const offer of offers) {
       if (running.has(offer.resource)) continue;
-      const serving = serveOffer(offer, kubelet, deps, until).finally(() => scope.abort());
+      const serving = keepRegistered(offer, deps.kubeletSocket, kubelet, deps, until).finally(() =>
+        scope.abort(),
+      );
       serving.catch(() => undefined);
       running.set(offer.resource, serving);
     }
   }
   await Promise.all(running.values());
-}
-
-function serveOffer(
-  offer: Offer,
-  kubelet: Latest<SocketIdentity | null>,
-  deps: ServeNodeDeps & SessionDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const kubeletFolder = dirname(deps.kubeletSocket);
-  return runTogether(
-    [
-      (until) => keepRegistered(offer, deps.kubeletSocket, kubelet, deps, until),
-      (until) => letLeaversGo(offer, { ...deps, kubeletFolder }, until),
-    ],
-    signal,
-  );
 }
 
 /** Returns when the lock's file is another one, as when the kubelet's folder was deleted and made anew. */

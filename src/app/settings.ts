@@ -1,10 +1,12 @@
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
+import type { SharedDevicesPolicy } from '../allocation/preferred-shares.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
+import type { ResourceSettings } from '../resources/resource-settings.ts';
 
 /** What the choice and the opening of the driver depend on; an edit opens the driver anew. */
 export type DriverSettings = Omit<DriverOptions, 'self'>;
@@ -44,6 +46,8 @@ export function inventorySettings({ flags, imex }: Config): InventorySettings {
 /** What the answers depend on; an edit counts for new requests. */
 export interface OfferSettings {
   readonly response: ResponseSettings;
+  readonly resources: ResourceSettings;
+  readonly sharedDevicesPolicy: SharedDevicesPolicy;
   readonly imexRequired: boolean;
 }
 
@@ -74,9 +78,24 @@ export function describeSettings(config: Config): DescribeSettings {
     cdiAnnotationPrefix: plugin.cdiAnnotationPrefix,
   };
   return {
-    offers: { imexRequired: imex.required, response },
+    offers: {
+      imexRequired: imex.required,
+      sharedDevicesPolicy: plugin.sharedDevicesAllocationPolicy,
+      response,
+      resources: resourceSettings(config),
+    },
     cdi: cdiSettings(config, response),
     kubeletSocket,
+  };
+}
+
+/** What turns GPUs into resources. */
+export function resourceSettings({ flags, resources, exclude, sharing }: Config): ResourceSettings {
+  return {
+    migStrategy: flags.migStrategy,
+    patterns: resources,
+    exclude,
+    timeSlicing: sharing.timeSlicing,
   };
 }
 

@@ -34,7 +34,7 @@ export interface NodeDescription {
   /** Texts of our spec files. */
   readonly texts: ReadonlyMap<CdiClass, string>;
   readonly names: CdiNames;
-  /** Why a GPU cannot be given by name, by its UUID. */
+  /** Why a GPU or a MIG instance cannot be given by name, by its UUID. */
   readonly faults: ReadonlyMap<string, string>;
   /** What works less well than it could, one sentence each. */
   readonly trouble: readonly string[];
@@ -101,13 +101,27 @@ export class NodeDescriber {
     toolkit: ToolkitSpecs,
   ): Pick<NodeDescription, 'names' | 'faults'> {
     const { names, deviceIdStrategy } = this.#options;
-    const ids = gpus.map((gpu) => ({ gpu, id: deviceIdStrategy === 'index' ? String(gpu.index) : gpu.uuid }));
+    const devices = gpus.flatMap((gpu) => [
+      { gpu, uuid: gpu.uuid, index: String(gpu.index), isDivided: gpu.migInstances.length > 0 },
+      ...gpu.migInstances.map(({ uuid }, at) => ({
+        gpu,
+        uuid,
+        index: `${gpu.index}:${at}`,
+        isDivided: false,
+      })),
+    ]);
+    const ids = devices.map((device) => ({
+      ...device,
+      id: deviceIdStrategy === 'index' ? device.index : device.uuid,
+    }));
     const theirs = ids
       .filter(({ id }) => toolkit.names.has(id))
-      .map(({ gpu, id }) => [gpu.uuid, qualify(toolkitKind, id)] as const);
+      .map(({ uuid, id }) => [uuid, qualify(toolkitKind, id)] as const);
     if (names === 'auto') {
-      // A GPU that is lost may be missing there without harm.
-      const complete = ids.every(({ gpu, id }) => gpu.error !== null || toolkit.names.has(id));
+      // A GPU that is lost may be missing there without harm; one with MIG instances is described by these alone.
+      const complete = ids.every(
+        ({ gpu, id, isDivided }) => gpu.error !== null || isDivided || toolkit.names.has(id),
+      );
       if (!complete || theirs.length === 0) return plan;
       return {
         names: { ...plan.names, gpus: new Map([...plan.names.gpus, ...theirs]) },
@@ -118,9 +132,9 @@ export class NodeDescriber {
     const faults = ids
       .filter(({ id }) => !toolkit.names.has(id))
       .map(
-        ({ gpu, id }) =>
+        ({ uuid, id }) =>
           [
-            gpu.uuid,
+            uuid,
             `NVIDIA's container toolkit does not describe it as ${qualify(toolkitKind, id)}: ${where}`,
           ] as const,
       );

@@ -4,6 +4,7 @@ import { compareWithNvidia } from '../config/nvidia-differences.ts';
 import { renderProblems } from '../config/problem.ts';
 import { readConfigText } from '../config/read-file.ts';
 import { describeError } from '../lib/errors.ts';
+import type { MigStrategy } from '../resources/resource-settings.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
@@ -49,12 +50,20 @@ async function readOrComplain(path: string, terminal: Terminal): Promise<string 
   }
 }
 
-function summarize({ resources, flags }: Config): string {
+const migTexts = {
+  none: '',
+  single: ', MIG instances of one shape in their place',
+  mixed: ', MIG instances by their profile',
+} as const satisfies Readonly<Record<MigStrategy, string>>;
+
+function summarize({ resources, flags, sharing }: Config): string {
   const { deviceListStrategy, deviceIDStrategy, passDeviceSpecs } = flags.plugin;
   const offered = resources.gpus.map(({ name }) => name).join(', ');
+  const sliced = sharing.timeSlicing?.resources.map(({ name }) => name) ?? [];
+  const shared = sliced.length === 0 ? '' : `, in time slices ${[...new Set(sliced)].join(', ')}`;
   const specs = passDeviceSpecs ? ', with device nodes' : '';
   return (
-    `GPUs are offered whole as ${offered}, found by ${flags.deviceDiscoveryStrategy}, and handed over by ` +
+    `GPUs are offered whole as ${offered}${migTexts[flags.migStrategy]}${shared}, found by ${flags.deviceDiscoveryStrategy}, and handed over by ` +
     `${deviceIDStrategy} through ${deviceListStrategy.join(' and ')}${specs}`
   );
 }

@@ -5,15 +5,16 @@ import { readConfigText } from '../config/read-file.ts';
 import { settingRows, toFileForm, type SettingKey } from '../config/settings.ts';
 import { describeError } from '../lib/errors.ts';
 import type { RawFlags } from './agent-options.ts';
+import { printResources } from './config-resources.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
 export type PrintFormat = 'table' | 'yaml' | 'json';
 
-/** Prints the configuration that the agent would run with: every value and where it comes from. */
+/** Prints the configuration that the agent would run with: every value and where it comes from, or what it makes of this node. */
 export async function printConfig(
   flags: RawFlags,
-  format: PrintFormat,
+  format: PrintFormat | 'resources',
   terminal: Terminal,
 ): Promise<ExitCode> {
   const path = configFilePath({ flags, env: terminal.env });
@@ -31,6 +32,7 @@ export async function printConfig(
     return 2;
   }
   for (const note of loaded.notes) terminal.stderr.write(`Note: ${note}\n`);
+  if (format === 'resources') return printResources(loaded.config, terminal);
   terminal.stdout.write(await formats[format](loaded));
   return 0;
 }

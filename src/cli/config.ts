@@ -39,11 +39,17 @@ export const runConfigCommand: RunCommand = async (args, terminal) => {
         .choices(['table', 'yaml', 'json'])
         .default('table'),
     )
-    .addHelpText('after', '\nExit codes: 0 printed, 2 the configuration is not good.\n');
+    .option('--resources', "read this node's GPUs, and say what the configuration makes of them")
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 printed, 1 the GPUs cannot be read (--resources), 2 the configuration is not good.\n',
+    );
   const flags = addAgentOptions(print);
-  print.action(async ({ output }: { readonly output: PrintFormat }) => {
-    outcome = await printConfig(flags, output, terminal);
-  });
+  print.action(
+    async ({ output, resources }: { readonly output: PrintFormat; readonly resources?: boolean }) => {
+      outcome = await printConfig(flags, resources === true ? 'resources' : output, terminal);
+    },
+  );
 
   parser
     .command('schema')

@@ -12,38 +12,65 @@ export interface CrossCheck {
 /** The longest address of a unix socket in bytes (sun_path without its closing zero). */
 const maxSocketPathBytes = 107;
 
-/** Short names of the resources that this configuration can offer. */
-const shortResourceNames: readonly string[] = ['gpu'];
+/** Names after the slash that resources of this configuration can have; of MIG profiles the longest stands for all. */
+function shortResourceNames(values: SettingValues): readonly string[] {
+  const sharing = values['sharing.timeSlicing'];
+  const names = [
+    'nvidia.com/gpu',
+    ...[...values['resources.gpus'], ...values['resources.mig']].map(({ name }) => name),
+    ...(values['flags.migStrategy'] === 'mixed' ? ['nvidia.com/mig-1c.7g.141gb.me.all'] : []),
+    ...(sharing?.resources ?? []).flatMap(({ name, rename }) => [
+      rename ?? (sharing?.renameByDefault === true ? `${name}.shared` : name),
+    ]),
+  ];
+  return names.map((name) => name.slice(name.indexOf('/') + 1));
+}
 
 export const crossChecks: readonly CrossCheck[] = [
   {
     keys: ['flags.agent.kubeletSocket'],
     fault: ({ 'flags.agent.kubeletSocket': given }) => {
       const socket = resolve(given);
-      const paths = [socket, ...shortResourceNames.map((name) => ownSocketPath(dirname(socket), name))];
-      const longest = paths.reduce((one, other) => (bytes(other) > bytes(one) ? other : one));
-      const excess = bytes(longest) - maxSocketPathBytes;
-      if (excess <= 0) return null;
+      const own = ownSocketPath(dirname(socket), 'gpu');
+      const longest = bytes(own) > bytes(socket) ? own : socket;
       const what =
         longest === socket ? 'the path is' : `the agent's own socket beside it, ${longest}, would be`;
-      return `${what} ${excess} ${excess === 1 ? 'byte' : 'bytes'} longer than the ${maxSocketPathBytes} that a unix socket may have; choose a shorter folder`;
+      return tooLong(longest, what, 'choose a shorter folder');
+    },
+  },
+  {
+    keys: [
+      'resources.gpus',
+      'resources.mig',
+      'sharing.timeSlicing',
+      'flags.migStrategy',
+      'flags.agent.kubeletSocket',
+    ],
+    fault: (values) => {
+      const folder = dirname(resolve(values['flags.agent.kubeletSocket']));
+      // A folder that is too long in any case is told above.
+      if (bytes(ownSocketPath(folder, 'gpu')) > maxSocketPathBytes) return null;
+      const names = shortResourceNames(values);
+      const longest = names.reduce((one, other) => (bytes(other) > bytes(one) ? other : one));
+      const path = ownSocketPath(folder, longest);
+      return tooLong(path, `the agent's socket for ${longest}, ${path}, would be`, 'choose a shorter name');
     },
   },
   {
     keys: ['flags.agent.podResourcesSocket'],
     fault: ({ 'flags.agent.podResourcesSocket': given }) => {
-      const socket = resolve(given);
-      const excess = bytes(socket) - maxSocketPathBytes;
-      if (excess <= 0) return null;
-      return `the path is ${excess} ${excess === 1 ? 'byte' : 'bytes'} longer than the ${maxSocketPathBytes} that a unix socket may have`;
+      return tooLong(resolve(given), 'the path is', 'choose a shorter one');
     },
   },
   {
     keys: ['sharing.timeSlicing', 'sharing.mps'],
-    fault: (values) =>
-      values['sharing.timeSlicing'] !== null && values['sharing.mps'] !== null
-        ? 'does not go together with sharing.mps; keep one of the two'
-        : null,
+    fault: ({ 'sharing.timeSlicing': timeSlicing, 'sharing.mps': mps }) => {
+      const sliced = new Set(timeSlicing?.resources.map(({ name }) => name));
+      const both = mps?.resources.find(({ name }) => sliced.has(name));
+      return both === undefined
+        ? null
+        : `${both.name} stands under sharing.mps too; a resource is shared in one way`;
+    },
   },
   {
     keys: ['flags.deviceDiscoveryStrategy', 'flags.agent.scenario'],
@@ -66,6 +93,13 @@ export const crossChecks: readonly CrossCheck[] = [
 /** `slicewise-<resource>-<8 characters>.sock` beside the kubelet's socket; a random part stands in for the real one. */
 function ownSocketPath(folder: string, shortName: string): string {
   return `${folder === '/' ? '' : folder}/slicewise-${shortName}-xxxxxxxx.sock`;
+}
+
+function tooLong(path: string, what: string, remedy: string): string | null {
+  const excess = bytes(path) - maxSocketPathBytes;
+  if (excess <= 0) return null;
+  const unit = excess === 1 ? 'byte' : 'bytes';
+  return `${what} ${excess} ${unit} longer than the ${maxSocketPathBytes} that a unix socket may have; ${remedy}`;
 }
 
 function bytes(text: string): number {

@@ -1,40 +1,6 @@
 import * as z from 'zod';
-import { deviceReference, deviceSelection, memoryMiB, resourceName, section } from './file-values.ts';
-
-/** A sharing block; one that is there names at least one resource (rule V4 of NVIDIA's file: api/config/v1/replicas.go). */
-export function sharing(failRequestsGreaterThanOne: boolean) {
-  return section({
-    renameByDefault: z
-      .boolean()
-      .default(false)
-      .describe('Whether shared resources are called <name>.shared.'),
-    failRequestsGreaterThanOne: z
-      .boolean()
-      .default(failRequestsGreaterThanOne)
-      .describe('Whether a container that asks for more than one share is refused.'),
-    resources: sharedResources().describe('What is shared.'),
-  });
-}
-
-function sharedResources() {
-  const entry = section({
-    name: resourceName().describe('The resource to share.'),
-    rename: resourceName().optional().describe('Another name for the shared resource.'),
-    devices: deviceSelection()
-      .default('all')
-      .describe('The GPUs or MIG instances to share; all when left out.'),
-    replicas: z.int().min(2).describe('How many containers share one device.'),
-  });
-  return z
-    .array(entry)
-    .min(1)
-    .superRefine((entries, context) => {
-      const names = entries.map(({ name }) => name);
-      const index = names.findIndex((name, position) => names.indexOf(name) < position);
-      if (index < 0) return;
-      context.addIssue({ code: 'custom', path: [index, 'name'], message: 'each resource once' });
-    });
-}
+import { matchesWildcard } from '../lib/wildcard.ts';
+import { deviceReference, excludeReference, memoryMiB, resourceName, section } from './file-values.ts';
 
 /** Which products or profiles are offered as which resource. */
 export function patterns() {
@@ -45,7 +11,26 @@ export function patterns() {
       .describe('Product name of a GPU or profile of a MIG instance; `*` stands for any characters.'),
     name: resourceName().describe('The resource that it is offered as.'),
   });
-  return z.array(entry);
+  return z.array(entry).superRefine((entries, context) => {
+    for (const [index, { pattern }] of entries.entries()) {
+      // A pattern that fits the text of another one, stars and all, fits everything that the other one fits.
+      const wider = entries.slice(0, index).findIndex((before) => matchesWildcard(before.pattern, pattern));
+      if (wider < 0) continue;
+      const message = `a pattern that [${wider}] does not fit: of several patterns the first counts, so this one never does`;
+      context.addIssue({ code: 'custom', path: [index, 'pattern'], message });
+    }
+  });
+}
+
+/** What is not offered at all. */
+export function exclusions() {
+  return z.array(excludeReference()).superRefine((references, context) => {
+    for (const [index, reference] of references.entries()) {
+      const before = references.indexOf(reference);
+      if (before < index)
+        context.addIssue({ code: 'custom', path: [index], message: `each once; it stands at [${before}]` });
+    }
+  });
 }
 
 /** GPUs whose memory the driver does not tell, and what they have. */

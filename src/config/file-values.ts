@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isResourceName, maxResourceNameLength } from '../lib/qualified-name.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 
 /** A map whose keys are all known; the text of its error names them. */
@@ -11,7 +12,7 @@ export function section<Shape extends z.core.$ZodLooseShape>(
   });
 }
 
-const resourceNameText = 'a resource name such as nvidia.com/gpu, of at most 63 characters';
+const resourceNameText = `a resource name such as nvidia.com/gpu, of at most ${maxResourceNameLength} characters`;
 
 /**
  * A resource name; `nvidia.com/` is put before one without a domain. At most 63 characters in all, the part after the
@@ -20,10 +21,7 @@ const resourceNameText = 'a resource name such as nvidia.com/gpu, of at most 63 
 export const resourceName = () =>
   z.string({ error: resourceNameText }).transform((given, context): ResourceName => {
     const name = given.includes('/') ? given : `nvidia.com/${given}`;
-    const label = '[a-z0-9](?:[a-z0-9-]*[a-z0-9])?';
-    const subdomain = `${label}(?:\\.${label})*`;
-    if (name.length <= 63 && new RegExp(`^${subdomain}/${subdomain}$`).test(name))
-      return name as ResourceName;
+    if (isResourceName(name)) return name;
     context.addIssue({ code: 'custom', message: resourceNameText });
     return z.NEVER;
   });
@@ -43,6 +41,26 @@ export const deviceReference = () =>
         }),
       ],
       { error: referenceText },
+    )
+    .transform(String);
+
+const excludeText =
+  'a GPU or MIG instance by index or UUID, a PCI address such as 0000:1b:00.0, or a product name, in which * stands for any characters';
+
+/** What is not to be offered: a device reference, a PCI address, or a pattern of product names. Always text. */
+export const excludeReference = () =>
+  z
+    .union(
+      [
+        z.int({ error: excludeText }).min(0, { error: excludeText }),
+        // What begins like a UUID is meant as one.
+        z
+          .string()
+          .regex(new RegExp(`^(?:(?:GPU|MIG)-${uuid}|MIG-GPU-${uuid}/\\d+/\\d+|(?!GPU-|MIG-)[^\\0]+)$`), {
+            error: excludeText,
+          }),
+      ],
+      { error: excludeText },
     )
     .transform(String);
 

@@ -108,8 +108,9 @@ function silentDifferences(
   problems: readonly ConfigProblem[],
   document: ConfigDocument,
 ): Row[] {
-  if (key === 'sharing.timeSlicing' || key === 'sharing.mps') return sharingDifferences(key, value, document);
   if (problems.some(({ keyPath }) => keyPath === key)) return [];
+  if (key === 'sharing.timeSlicing' || key === 'sharing.mps') return sharingDifferences(key, value, document);
+  if (key === 'resources.gpus' || key === 'resources.mig') return [[origin, key, dropped, 'does it']];
   if (key === 'flags.failOnInitError' && value === true) {
     return [
       [
@@ -132,7 +133,7 @@ function sharingDifferences(
   const resources = (value as { readonly resources: readonly SharedResource[] }).resources;
   return resources.flatMap(({ devices, rename }, index) => {
     const path = `${key}.resources[${index}]`;
-    const here = 'will do it once sharing is in';
+    const here = 'does it';
     const origin = (name: string) => document.locate([...key.split('.'), 'resources', index, name]);
     const rows: Row[] = [];
     if (devices !== 'all')

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { memoryOverrides, patterns, sharing, xidClasses } from './feature-schemas.ts';
+import { exclusions, memoryOverrides, patterns, xidClasses } from './feature-schemas.ts';
 import { deviceReference, formatMemory, memoryMiB } from './file-values.ts';
 import { setting } from './setting.ts';
+import { sharing } from './sharing-schema.ts';
 import { boolean, duration, oneOf, structure, type ValueKind } from './value-kinds.ts';
 
 const built = 'default';
@@ -12,7 +13,6 @@ export const featureSettings = {
     group: 'sharing',
     kind: optionalStructure(() => sharing(false), 'a map with resources'),
     default: null,
-    built,
     description: 'Time-slicing: each device of a resource is offered several times.',
   }),
   'sharing.mps': setting({
@@ -26,15 +26,15 @@ export const featureSettings = {
     group: 'resources',
     kind: structure(patterns, 'a list of {pattern, name}'),
     default: [{ pattern: '*', name: 'nvidia.com/gpu' }],
-    built,
-    description: 'Which GPUs are offered as which resource; the first pattern that fits counts.',
+    description:
+      'Which GPUs are offered as which resource; the first pattern that fits counts, and nvidia.com/gpu where none does.',
   }),
   'resources.mig': setting({
     group: 'resources',
     kind: structure(patterns, 'a list of {pattern, name}'),
     default: [],
-    built,
-    description: 'Which MIG profiles are offered as which resource.',
+    description:
+      'Which MIG profiles are offered as which resource; where no pattern fits it is as flags.migStrategy says.',
   }),
   'memory.enabled': setting({
     group: 'memory',
@@ -109,10 +109,10 @@ export const featureSettings = {
   }),
   exclude: setting({
     group: 'exclude',
-    kind: structure(() => z.array(deviceReference()), 'a list of GPU indexes, MIG indexes or UUIDs'),
-    default: [],
-    built,
-    description: 'GPUs and MIG instances that are not offered at all.',
+    kind: structure(exclusions, 'a list of indexes, UUIDs, PCI addresses and product names'),
+    default: ['DGX Display', 'NVIDIA DGX Display'],
+    description:
+      'GPUs and MIG instances that are not offered at all. A list in the file takes the place of the default.',
   }),
   'cluster.enabled': setting({
     group: 'cluster',

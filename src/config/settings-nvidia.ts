@@ -28,9 +28,8 @@ export const nvidiaSettings = {
     env: ['MIG_STRATEGY'],
     kind: oneOf(['none', 'single', 'mixed']),
     default: 'none',
-    built: ['none'],
     description:
-      'How MIG instances are offered: not at all, as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
+      'How MIG instances are offered: not at all (a GPU in MIG mode is offered whole), as nvidia.com/gpu, or as nvidia.com/mig-<profile>.',
   }),
   'flags.failOnInitError': setting({
     group,
@@ -158,10 +157,10 @@ export const nvidiaSettings = {
     group,
     flag: 'shared-devices-allocation-policy',
     env: ['SHARED_DEVICES_ALLOCATION_POLICY'],
-    kind: oneOf(['distributed', 'packed']),
+    kind: oneOf(['distributed', 'packed', 'spread']),
     default: 'distributed',
-    built: ['distributed'],
-    description: 'Whether time slices are spread over the GPUs or fill one after the other.',
+    description:
+      'Which time slices are chosen: of the GPU with the fewest in use, with the most, or each of another GPU.',
   }),
   '--cdi-feature-flags': setting({
     group,

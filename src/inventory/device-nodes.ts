@@ -14,7 +14,7 @@ interface ImexChannelNode extends NodePath {
   readonly id: number;
 }
 
-/** The driver's device nodes beside those of MIG instances. */
+/** The driver's device nodes. */
 export interface DeviceNodes {
   /** Those that exist of `nvidiactl`, `nvidia-uvm`, `nvidia-uvm-tools`, `nvidia-modeset`, in this order. */
   readonly control: readonly NodePath[];
@@ -22,6 +22,8 @@ export interface DeviceNodes {
   readonly imexChannels: readonly ImexChannelNode[];
   /** The node of the GPU with this minor number. */
   gpuNode(minor: number): NodePath;
+  /** A capability's node by its path in a container: `/dev/nvidia-caps/nvidia-cap12`. */
+  capabilityNode(path: string): NodePath;
 }
 
 /** True where the path is a character device. */
@@ -61,6 +63,7 @@ export async function readDeviceNodes(
     control: control.map(toNode),
     imexChannels: (await Promise.all(channels)).flat(),
     gpuNode: (minor) => toNode(`/dev/nvidia${minor}`),
+    capabilityNode: toNode,
   };
 }
 

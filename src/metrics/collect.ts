@@ -1,5 +1,6 @@
 import type { RefusalReason } from '../allocation/decide.ts';
-import type { LabelValue } from './definitions.ts';
+import type { DegradationKind } from '../resources/remark.ts';
+import { definitions, type LabelValue } from './definitions.ts';
 import { loadInstruments, type Instruments } from './instruments.ts';
 import type { ProcessUsage } from './process-usage.ts';
 
@@ -46,6 +47,8 @@ export interface Metrics {
   ): void;
   /** A new inventory is in force. */
   gpus(counts: { readonly readable: number; readonly failed: number }): void;
+  /** A new plan is in force: the kind of each thing in it that cannot be offered as asked. */
+  degradations(kinds: readonly DegradationKind[]): void;
   snapshotFailure(): void;
   driverRestart(): void;
   /** All metrics in the text format of Prometheus. */
@@ -117,6 +120,11 @@ export function createMetrics(deps: MetricsDeps): Metrics {
       report(({ gpus }) => {
         gpus.set({ state: 'readable' }, readable);
         gpus.set({ state: 'failed' }, failed);
+      }),
+    degradations: (kinds) =>
+      report(({ degradations }) => {
+        for (const kind of definitions.degradations.labels.kind)
+          degradations.set({ kind }, kinds.filter((each) => each === kind).length);
       }),
     snapshotFailure: () => report(({ snapshotFailures }) => snapshotFailures.inc()),
     driverRestart: () => report(({ driverRestarts }) => driverRestarts.inc()),

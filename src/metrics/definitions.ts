@@ -60,6 +60,7 @@ export const definitions = {
         'unknown-device',
         'unhealthy-device',
         'no-device-node',
+        'more-than-one-share',
         'malformed',
       ],
     },
@@ -97,6 +98,14 @@ export const definitions = {
     name: 'slicewise_gpus',
     help: 'GPUs of the node: those that can be read, and those that are counted and fail.',
     labels: { state: ['readable', 'failed'] },
+  },
+  degradations: {
+    kind: 'gauge',
+    name: 'slicewise_plan_degradations',
+    help: 'GPUs, MIG instances and resources that cannot be offered as the config asks, by the reason; the log names them.',
+    labels: {
+      kind: ['mig-hidden', 'mig-without-instances', 'mig-mismatch', 'unusable-name', 'too-many-devices'],
+    },
   },
   snapshotAge: {
     kind: 'gauge',

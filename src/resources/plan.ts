@@ -1,56 +1,99 @@
-import type { Gpu, Snapshot } from '../inventory/gpu.ts';
-import { gpuResource, type ResourceName } from './resource-name.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
+import { listHardware, plannedGpu } from './hardware.ts';
+import { assignNames } from './name-hardware.ts';
+import { keepOneShape, type ChosenProfiles } from './one-shape.ts';
+import { compareDevices, hardwareUuid, type PlannedDevice } from './planned-device.ts';
+import { joinRemarks, type Remarks } from './remark.ts';
+import type { ResourceName } from './resource-name.ts';
+import type { ResourceSettings } from './resource-settings.ts';
+import { deviceIds, shareHardware, type SharedHardware } from './share-hardware.ts';
 
-/** One device of a resource as it should be listed now. */
-export interface PlannedDevice {
-  /** What the kubelet calls it: the GPU's UUID. */
-  readonly id: string;
-  readonly gpu: PlannedGpu;
-  /** `null` for a device that can be handed out; otherwise why it cannot, in words for a person. */
-  readonly fault: string | null;
-  /** For the kubelet's topology hints; set on all devices of a resource or on none. */
-  readonly numaNode: number | null;
-}
-
-/** What an Allocate answer needs to know of the GPU behind a device. */
-export interface PlannedGpu {
-  readonly uuid: string;
-  readonly index: number;
-  /** N of `/dev/nvidiaN`; `null` when the driver did not say. */
-  readonly minor: number | null;
-  readonly memoryTotalMiB: number | null;
-}
-
-/** A resource that the node offers, with its devices in the order of GPU index. */
+/** A resource that the node offers, with its devices in the order of every list. */
 export interface ResourcePlan {
   readonly resource: ResourceName;
   readonly devices: readonly PlannedDevice[];
+  /** Whether a container that asks for more than one time slice is refused. */
+  readonly oneShareOnly: boolean;
 }
 
-/** Products that drive a display and are no compute device, by NVIDIA's names for them. */
-const displayOnly = new Set(['DGX Display', 'NVIDIA DGX Display']);
+/** All resources of a node, and what could not be done as asked. */
+export interface NodePlan extends Remarks {
+  readonly resources: readonly ResourcePlan[];
+  /** For the next plan: MIG profiles in force under the strategy `single`. */
+  readonly profiles: ChosenProfiles;
+}
+
+/** What the plan depends on beside the GPUs and the settings. */
+export interface PlanCircumstances {
+  /** What keeps every GPU from being used, for a person; `null` when nothing does. */
+  readonly nodeFault: string | null;
+  /** What keeps a GPU or a MIG instance from being used although the driver has nothing against it, by UUID. */
+  readonly faults: ReadonlyMap<string, string>;
+  /** Those of the plan before. */
+  readonly profiles: ChosenProfiles;
+  /** UUIDs of GPUs and MIG instances of which the kubelet has booked something, when that has just been read; else empty. */
+  readonly held: ReadonlySet<string>;
+}
+
+/** Nothing is known but the GPUs. */
+export const noCircumstances: PlanCircumstances = {
+  nodeFault: null,
+  faults: new Map(),
+  profiles: new Map(),
+  held: new Set(),
+};
+
+/** The resources of a node, from what its driver says. A node without GPUs offers none. */
+export function planResources(
+  snapshot: Snapshot,
+  settings: ResourceSettings,
+  circumstances: PlanCircumstances = noCircumstances,
+): NodePlan {
+  const { profiles, held } = circumstances;
+  const listed = listHardware(snapshot, settings);
+  const assigned = assignNames(listed.hardware, settings);
+  const shaped =
+    settings.migStrategy === 'single'
+      ? keepOneShape(assigned.named, profiles, held)
+      : { named: assigned.named, profiles: new Map(), degradations: [] };
+  const { shared, remarks } = shareHardware(shaped.named, settings.timeSlicing);
+  return {
+    resources: [...shared].map(([resource, members]) => ({
+      resource,
+      devices: planDevices(members, circumstances),
+      oneShareOnly: settings.timeSlicing?.failRequestsGreaterThanOne ?? false,
+    })),
+    profiles: shaped.profiles,
+    ...joinRemarks(
+      listed.remarks,
+      assigned.remarks,
+      { degradations: shaped.degradations, notices: [] },
+      remarks,
+    ),
+  };
+}
 
 /**
- * The resources of a node, from what its driver says. A node without GPUs offers none.
  * NUMA nodes are given to all usable devices or to none, because the kubelet's topology hints skip devices that have none
  * (kubernetes: pkg/kubelet/cm/devicemanager/topology_hints.go).
- * @param nodeFault what keeps every GPU from being used, for a person; `null` when nothing does
  */
-export function planResources(snapshot: Snapshot, nodeFault: string | null = null): readonly ResourcePlan[] {
-  const gpus = snapshot.gpus.filter((gpu) => !displayOnly.has(gpu.name));
-  if (gpus.length === 0) return [];
-  const everyNumaKnown = gpus.every((gpu) => gpu.numaNode !== null || gpu.error !== null);
-  const devices = gpus
-    .toSorted((a, b) => a.index - b.index)
-    .map((gpu) => ({
-      id: gpu.uuid,
-      gpu: describeGpu(gpu),
-      fault: gpu.error ?? nodeFault,
-      numaNode: everyNumaKnown ? gpu.numaNode : null,
-    }));
-  return [{ resource: gpuResource, devices }];
-}
-
-function describeGpu({ uuid, index, minor, memoryTotalMiB }: Gpu): PlannedGpu {
-  return { uuid, index, minor, memoryTotalMiB };
+function planDevices(
+  members: readonly SharedHardware[],
+  { nodeFault, faults }: PlanCircumstances,
+): readonly PlannedDevice[] {
+  const everyNumaKnown = members.every(
+    ({ hardware }) => hardware.numaNode !== null || hardware.error !== null,
+  );
+  return members
+    .flatMap((member) => {
+      const { hardware } = member;
+      const common = {
+        gpu: plannedGpu(hardware.gpu),
+        mig: hardware.mig,
+        fault: hardware.error ?? faults.get(hardwareUuid(hardware)) ?? nodeFault,
+        numaNode: everyNumaKnown ? hardware.numaNode : null,
+      };
+      return deviceIds(member).map((id): PlannedDevice => ({ ...id, ...common }));
+    })
+    .toSorted(compareDevices);
 }

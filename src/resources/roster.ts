@@ -1,8 +1,10 @@
-import type { PlannedDevice } from './plan.ts';
+import { compareDevices, type PlannedDevice } from './planned-device.ts';
 
 /** A listed device, and since when it waits to leave the list (`null`: it stays). Milliseconds of a monotonic clock. */
 export interface RosterDevice extends PlannedDevice {
   readonly leavingSinceMs: number | null;
+  /** Whether a pod can hold it: it has been Healthy once, or the kubelet has it booked. */
+  readonly mayBeHeld: boolean;
 }
 
 /** How long a device stays listed as Unhealthy before it may leave. */
@@ -13,6 +15,8 @@ export interface RosterHolds {
   readonly nowMs: number;
   /** Ids that a pod holds, or that an Allocate call named a moment ago. */
   readonly inUse: ReadonlySet<string>;
+  /** Why a device is no longer planned, for a person; one that left before keeps its reason where this is left out. */
+  readonly whyGone?: (device: PlannedDevice) => string;
 }
 
 /**
@@ -24,18 +28,22 @@ export interface RosterHolds {
 export function nextRoster(
   previous: readonly RosterDevice[],
   planned: readonly PlannedDevice[],
-  holds: RosterHolds,
+  { nowMs, inUse, whyGone }: RosterHolds,
 ): readonly RosterDevice[] {
   const plannedIds = new Set(planned.map((device) => device.id));
+  const heldBefore = new Set(previous.filter((device) => device.mayBeHeld).map((device) => device.id));
   const leaving = previous
     .filter((device) => !plannedIds.has(device.id))
     .map((device) => ({
       ...device,
-      fault: 'the GPU is no longer on this node',
-      leavingSinceMs: device.leavingSinceMs ?? holds.nowMs,
+      fault: whyGone?.(device) ?? device.fault ?? 'it is no longer offered',
+      leavingSinceMs: device.leavingSinceMs ?? nowMs,
     }))
-    .filter((device) => holds.inUse.has(device.id) || holds.nowMs - device.leavingSinceMs < leavingMs);
-  return [...planned.map((device) => ({ ...device, leavingSinceMs: null })), ...leaving].toSorted(
-    (a, b) => a.gpu.index - b.gpu.index || a.id.localeCompare(b.id),
-  );
+    .filter((device) => inUse.has(device.id) || nowMs - device.leavingSinceMs < leavingMs);
+  const staying = planned.map((device) => ({
+    ...device,
+    leavingSinceMs: null,
+    mayBeHeld: device.fault === null || heldBefore.has(device.id),
+  }));
+  return [...staying, ...leaving].toSorted(compareDevices);
 }

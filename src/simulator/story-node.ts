@@ -21,11 +21,13 @@ export interface StoryNode extends AsyncDisposable {
   startAgent(): AgentProcess;
   /** Makes a GPU fall off the bus, or come back. */
   setGpu(index: number, state: 'present' | 'lost'): Promise<void>;
+  /** Cuts a GPU into other MIG instances; those that stay keep their UUIDs. */
+  setMig(index: number, profiles: readonly string[]): Promise<void>;
   rows(): readonly GpuRow[];
   lastLogLines(): readonly string[];
 }
 
-/** One GPU of the simulated node, as the kubelet sees it. */
+/** One GPU of the simulated node, or a part of one that is offered by itself, as the kubelet sees it. */
 export interface GpuRow {
   readonly index: number;
   readonly id: string;
@@ -42,6 +44,8 @@ export async function openStoryNode(options: {
   readonly scenario: string;
   readonly self: SelfProgram;
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The agent's config file; none when left out. */
+  readonly config?: object;
 }): Promise<StoryNode> {
   const base = await readBase(options.scenario);
   const gpuIds = parseScenario(stringify(base), options.scenario, base.name).gpus.map((gpu) => gpu.uuid);
@@ -53,9 +57,11 @@ export async function openStoryNode(options: {
   }
   const folder = await mkdtemp(join(tmpdir(), 'slicewise-'));
   const scenarioFile = join(folder, 'node.yaml');
-  const states = new Map<number, string>();
+  const changes = new Map<number, object>();
+  const change = (index: number, to: object): void =>
+    void changes.set(index, { ...changes.get(index), ...to });
   const writeScenario = async (): Promise<void> => {
-    const overrides = [...states].map(([gpu, state]) => ({ gpu, state }));
+    const overrides = [...changes].map(([gpu, to]) => ({ gpu, ...to }));
     await writeFile(
       `${scenarioFile}.new`,
       stringify({ ...base, overrides: [...base.overrides, ...overrides] }),
@@ -63,6 +69,8 @@ export async function openStoryNode(options: {
     await rename(`${scenarioFile}.new`, scenarioFile);
   };
   await writeScenario();
+  const configFile = join(folder, 'config.yaml');
+  if (options.config !== undefined) await writeFile(configFile, stringify(options.config));
   const kubelet = await startKubelet({ folder });
   const args = [
     '--device-discovery-strategy',
@@ -81,6 +89,7 @@ export async function openStoryNode(options: {
     '127.0.0.1:0',
     '--rescan-interval',
     '1s',
+    ...(options.config === undefined ? [] : ['--config-file', configFile]),
   ];
   const start = (): AgentProcess => startAgent(options.self, args, options.env);
   let agent = start();
@@ -96,7 +105,11 @@ export async function openStoryNode(options: {
       return agent;
     },
     async setGpu(index, state) {
-      states.set(index, state);
+      change(index, { state });
+      await writeScenario();
+    },
+    async setMig(index, profiles) {
+      change(index, { mig: profiles });
       await writeScenario();
     },
     rows: () => gpuRows(kubelet, gpuIds),
@@ -131,13 +144,19 @@ async function readBase(scenario: string): Promise<{ name: string; overrides: re
 }
 
 function gpuRows(kubelet: StandInKubelet, gpuIds: readonly string[]): readonly GpuRow[] {
-  const health = new Map(kubelet.devices(gpuResource).map((device) => [device.id, device.health]));
+  const listed = Object.keys(kubelet.nodeStatus()).flatMap((resource) => kubelet.devices(resource));
+  const health = new Map(listed.map((device) => [device.id, device.health]));
   const holders = new Map(
     kubelet
       .holdings()
       .flatMap(({ pod, container, ids }) => ids.map((id) => [id, `${podTitle(pod)}/${container}`])),
   );
-  return gpuIds.map((id, index) => ({
+  // A GPU that is offered in parts is shown by these.
+  const parts = listed.filter(({ id }) => !gpuIds.includes(id)).map(({ id }) => id);
+  const divided = new Set(parts.map((id) => id.replace(/::\d+$/, '')));
+  const ids =
+    parts.length === 0 ? gpuIds : [...gpuIds.filter((id) => health.has(id) && !divided.has(id)), ...parts];
+  return ids.map((id, index) => ({
     index,
     id,
     health: health.get(id) ?? 'unlisted',

@@ -1,17 +1,21 @@
-import type { Pod, PodSpec } from './pod.ts';
-import { gpuResource, type StoryNode } from './story-node.ts';
+import {
+  admit,
+  bookings,
+  check,
+  checkEnvironments,
+  checkNothingTwice,
+  deadlineMs,
+  podNamed,
+  podSpec,
+  shorten,
+  statusOf,
+  visible,
+  type StoryStep,
+} from './story-checks.ts';
+import { gpuResource } from './story-node.ts';
 
-/** A step of the demo: what is done, and the promise that is put to the test. `run` throws when it is broken. */
-export interface StoryStep {
-  readonly title: string;
-  readonly promise: string;
-  readonly run: (node: StoryNode) => Promise<readonly string[]>;
-}
-
-const deadlineMs = 15_000;
-
-/** The demo, in order; each step builds on the ones before. */
-export const storySteps: readonly StoryStep[] = [
+/** Whole GPUs, in order; each step builds on the ones before. */
+export const gpuSteps: readonly StoryStep[] = [
   {
     title: 'The agent finds the GPUs of the node',
     promise: 'every GPU of the node is found',
@@ -138,64 +142,3 @@ export const storySteps: readonly StoryStep[] = [
     },
   },
 ];
-
-type Kubelet = StoryNode['kubelet'];
-
-function check(holds: boolean, otherwise: string): void {
-  if (!holds) throw new Error(otherwise);
-}
-
-function podSpec(name: string, gpus: number): PodSpec {
-  return { name, containers: [{ name: 'main', resources: { [gpuResource]: gpus } }] };
-}
-
-async function admit(kubelet: Kubelet, name: string, gpus: number): Promise<Pod> {
-  const pod = await kubelet.admit(podSpec(name, gpus));
-  check(pod.phase === 'Running', `pod ${name} is ${pod.phase}: ${pod.message}`);
-  return pod;
-}
-
-function podNamed(kubelet: Kubelet, name: string): Pod {
-  const pod = kubelet.pods.find((each) => each.name === name);
-  if (pod === undefined) throw new Error(`pod ${name} is gone`);
-  return pod;
-}
-
-function statusOf(kubelet: Kubelet): { capacity: number; allocatable: number } {
-  return kubelet.nodeStatus()[gpuResource] ?? { capacity: 0, allocatable: 0 };
-}
-
-/** What a pod's only container sees as its GPUs. */
-function visible(kubelet: Kubelet, pod: Pod): string {
-  const holding = kubelet.holdings().find((each) => each.pod.uid === pod.uid);
-  return holding?.response.envs['NVIDIA_VISIBLE_DEVICES'] ?? '';
-}
-
-/** Every container with its GPUs, as one text to compare. */
-function bookings(kubelet: Kubelet): string {
-  const lines = kubelet
-    .holdings()
-    .map(({ pod, container, ids }) => `${pod.uid}/${container}: ${ids.toSorted().join(' ')}`);
-  return lines.toSorted().join('\n');
-}
-
-function checkEnvironments(kubelet: Kubelet): void {
-  for (const { pod, ids, response } of kubelet.holdings()) {
-    const seen = (response.envs['NVIDIA_VISIBLE_DEVICES'] ?? '').split(',').toSorted();
-    check(
-      seen.join() === ids.toSorted().join(),
-      `pod ${pod.name} was booked ${ids.join()} and sees ${seen.join()}`,
-    );
-  }
-}
-
-function checkNothingTwice(kubelet: Kubelet): void {
-  const twice = kubelet.duplicates().map(({ id, holders }) => `${id} is held by ${holders.join(' and ')}`);
-  check(twice.length === 0, twice.join('; '));
-}
-
-/** The first GPU of a list and how many follow. */
-function shorten(list: string): string {
-  const [first = '', ...others] = list.split(',');
-  return others.length === 0 ? first : `${first} and ${others.length} more`;
-}

@@ -1,7 +1,8 @@
 import type { SelfProgram } from './agent-process.ts';
 import { orAborted, throwIfAborted } from '../lib/abort.ts';
 import { describeError } from '../lib/errors.ts';
-import { storySteps } from './story-steps.ts';
+import type { StoryStep } from './story-checks.ts';
+import { storyChapters } from './story-chapters.ts';
 import { openStoryNode, type GpuRow, type StoryNode } from './story-node.ts';
 
 /** What a step of the demo says. `facts` are lines for a person; `node` is how the node looks after it. */
@@ -20,7 +21,7 @@ export type StoryEvent =
     };
 
 /**
- * Tells the demo: a real agent process and a stand-in kubelet on a simulated node, step by step. Each step is checked; the story
+ * Tells the demo: real agent processes and stand-in kubelets on simulated nodes, one for each chapter, step by step. Each step is checked; the story
  * goes on after a broken promise only where later steps still mean something, so it ends at the first broken one.
  * @throws an AbortError as soon as the signal aborts, also in the middle of a step
  */
@@ -32,18 +33,32 @@ export async function* tellStory(
   },
   signal: AbortSignal,
 ): AsyncGenerator<StoryEvent, void, void> {
-  await using node = await openStoryNode(options);
-  for (const [position, step] of storySteps.entries()) {
-    throwIfAborted(signal);
-    const number = position + 1;
-    yield { kind: 'begun', number, of: storySteps.length, title: step.title };
-    const startedMs = performance.now();
-    const { kept, facts } = await orAborted(attempt(step.run, node), signal);
-    const milliseconds = Math.round(performance.now() - startedMs);
-    const { title, promise } = step;
-    yield { kind: 'ended', number, title, promise, kept, facts, milliseconds, node: node.rows() };
-    if (!kept) return;
+  const of = storyChapters.reduce((sum, { steps }) => sum + steps.length, 0);
+  let number = 0;
+  for (const { scenario, config, steps } of storyChapters) {
+    const stage = { ...options, scenario: scenario ?? options.scenario, ...(config !== null && { config }) };
+    await using node = await openStoryNode(stage);
+    for (const step of steps) {
+      throwIfAborted(signal);
+      number += 1;
+      yield { kind: 'begun', number, of, title: step.title };
+      const ended = await tellStep(step, number, node, signal);
+      yield ended;
+      if (!ended.kept) return;
+    }
   }
+}
+
+async function tellStep(
+  { title, promise, run }: StoryStep,
+  number: number,
+  node: StoryNode,
+  signal: AbortSignal,
+): Promise<Extract<StoryEvent, { kind: 'ended' }>> {
+  const startedMs = performance.now();
+  const { kept, facts } = await orAborted(attempt(run, node), signal);
+  const milliseconds = Math.round(performance.now() - startedMs);
+  return { kind: 'ended', number, title, promise, kept, facts, milliseconds, node: node.rows() };
 }
 
 async function attempt(

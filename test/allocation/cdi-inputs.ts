@@ -2,13 +2,14 @@ import fc from 'fast-check';
 import type { CdiPlanInput } from '../../src/allocation/cdi-plan.ts';
 import { noDriverFiles } from '../../src/allocation/driver-files.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
-import { gpu } from '../support/snapshots.ts';
+import { gpu, instance } from '../support/snapshots.ts';
 
 /** Device nodes of a driver container, so that paths on the host and in a container differ. */
 const containerNodes: DeviceNodes = {
   control: ['/dev/nvidiactl', '/dev/nvidia-uvm'].map(underDriver),
   imexChannels: [],
   gpuNode: (minor) => underDriver(`/dev/nvidia${minor}`),
+  capabilityNode: underDriver,
 };
 
 /** A node with these GPU indexes of which nothing was found but the GPUs. */
@@ -45,6 +46,19 @@ export const anyInput: fc.Arbitrary<CdiPlanInput> = fc
         ),
         index: fc.nat(9),
         minor: fc.option(fc.nat(255)),
+        migInstances: fc.array(
+          fc
+            .record({
+              uuid: fc.oneof(
+                fc.uuid().map((uuid) => `MIG-${uuid}`),
+                fc.constantFrom('MIG-same', 'MIG-GPU-x/1/0', ''),
+              ),
+              profile: fc.constantFrom('1g.5gb', '1g.24gb+gfx'),
+              capabilityNodes: fc.constantFrom([], ['/dev/nvidia-caps/nvidia-cap12']),
+            })
+            .map((own) => ({ ...instance(0, '1g.5gb'), ...own })),
+          { maxLength: 3 },
+        ),
       }),
       { maxLength: 6 },
     ),

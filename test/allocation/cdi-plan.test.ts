@@ -5,7 +5,7 @@ import { planCdi } from '../../src/allocation/cdi-plan.ts';
 import { checkSpec } from '../../src/allocation/cdi-rules.ts';
 import { renderSpec, type CdiSpec } from '../../src/allocation/cdi-spec.ts';
 import type { DriverFiles } from '../../src/allocation/driver-files.ts';
-import { gpu } from '../support/snapshots.ts';
+import { gpu, instance, migGpu } from '../support/snapshots.ts';
 import { anyInput, bareInput } from './cdi-inputs.ts';
 
 const driver: DriverFiles = {
@@ -47,7 +47,11 @@ describe('planCdi', () => {
     fc.assert(
       fc.property(anyInput, (input) => {
         const { specs, names, faults } = planCdi(input);
-        for (const { uuid } of input.gpus) expect(names.gpus.has(uuid) || faults.has(uuid)).toBe(true);
+        const uuids = input.gpus.flatMap(({ uuid, migInstances }) => [
+          uuid,
+          ...migInstances.map((mig) => mig.uuid),
+        ]);
+        for (const uuid of uuids) expect(names.gpus.has(uuid) || faults.has(uuid)).toBe(true);
         const described = [...specs.values()].flatMap(({ kind, devices }) =>
           devices.map(({ name }) => `${kind}=${name}`),
         );
@@ -60,6 +64,39 @@ describe('planCdi', () => {
   it('is the same for the same GPUs in another order', () => {
     const [there, back] = [bareInput(0, 1, 2), bareInput(2, 0, 1)].map((input) => renderSpec(gpuSpec(input)));
     expect(there).toBe(back);
+  });
+
+  it('describes MIG instances beside their GPU, with the nodes of both, and a display for those with graphics', () => {
+    const display = { nodes: [{ hostPath: '/dev/dri/card0', containerPath: '/dev/dri/card0' }], links: [] };
+    const [plain, graphics] = [instance(1, '1g.24gb'), instance(2, '1g.24gb+gfx')];
+    const input = {
+      ...bareInput(),
+      gpus: [migGpu(0, [], { migInstances: [plain, graphics] })],
+      display: new Map([[gpu(0).uuid, display]]),
+    };
+    const nodesByName = (own: CdiSpec) =>
+      own.devices.map(({ name, containerEdits }) => [
+        name,
+        containerEdits.deviceNodes?.map(({ path }) => path),
+      ]);
+    expect(nodesByName(gpuSpec(input))).toEqual([
+      [gpu(0).uuid, ['/dev/nvidia0', '/dev/dri/card0']],
+      [plain.uuid, ['/dev/nvidia0', ...plain.capabilityNodes]],
+      [graphics.uuid, ['/dev/nvidia0', ...graphics.capabilityNodes, '/dev/dri/card0']],
+    ]);
+    expect(gpuSpec(input).devices[1]?.containerEdits.deviceNodes?.[1]?.hostPath).toBe(
+      `/run/nvidia/driver${plain.capabilityNodes[0]}`,
+    );
+    const byIndex = gpuSpec({ ...input, deviceIdStrategy: 'index' });
+    expect(byIndex.devices.map(({ name }) => name)).toEqual(['0', '0:0', '0:1']);
+    expect(planCdi(input).names.gpus.get(plain.uuid)).toBe(`k8s.device-plugin.nvidia.com/gpu=${plain.uuid}`);
+  });
+
+  it('leaves a MIG instance out whose nodes are unknown, and not its sibling', () => {
+    const [known, unknown] = [instance(1, '1g.5gb'), { ...instance(2, '1g.5gb'), capabilityNodes: [] }];
+    const plan = planCdi({ ...bareInput(), gpus: [migGpu(0, [], { migInstances: [known, unknown] })] });
+    expect([...plan.names.gpus.keys()]).toEqual([gpu(0).uuid, known.uuid]);
+    expect(plan.faults.get(unknown.uuid)).toContain('/dev/nvidia-caps');
   });
 
   it('names GPUs by index when told to, which takes a newer version of the format', () => {

@@ -2,8 +2,9 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { buildResponse, type ResponseSettings } from '../../src/allocation/response.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
-import { planResources, type PlannedDevice } from '../../src/resources/plan.ts';
-import { gpu, snapshotOf } from '../support/snapshots.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
+import { devicesOf } from '../support/plans.ts';
+import { gpu, instance, migGpu } from '../support/snapshots.ts';
 
 const settings: ResponseSettings = {
   deviceListStrategies: ['envvar'],
@@ -25,6 +26,7 @@ const nodes: DeviceNodes = {
     hostPath: `/run/nvidia/driver/dev/nvidia${minor}`,
     containerPath: `/dev/nvidia${minor}`,
   }),
+  capabilityNode: (path) => ({ hostPath: `/run/nvidia/driver${path}`, containerPath: path }),
 };
 
 const channel = '/dev/nvidia-caps-imex-channels/channel0';
@@ -36,7 +38,7 @@ const withChannel: DeviceNodes = {
 /** Devices of these GPU indexes; a GPU's minor number is not its index. */
 function devices(...indexes: number[]): readonly PlannedDevice[] {
   const gpus = indexes.map((index) => gpu(index, { minor: 7 - index }));
-  return planResources(snapshotOf(gpus))[0]?.devices ?? [];
+  return devicesOf(gpus);
 }
 
 const [first, third] = [gpu(1).uuid, gpu(3).uuid];
@@ -114,6 +116,65 @@ describe('buildResponse', () => {
       expect(response.envs[name]).toBe('enabled');
       expect(Object.keys(response.envs)).toHaveLength(2);
     }
+  });
+
+  describe('of MIG instances and time slices', () => {
+    const timeSlicing = {
+      renameByDefault: false,
+      failRequestsGreaterThanOne: false,
+      resources: [
+        { name: 'nvidia.com/gpu', devices: 'all', replicas: 2 },
+        { name: 'nvidia.com/mig-1g.5gb', devices: 'all', replicas: 2 },
+      ],
+    } as const;
+    const instances = devicesOf([migGpu(2, ['1g.5gb', '1g.5gb'], { minor: 5 })], {
+      migStrategy: 'mixed',
+      timeSlicing,
+    });
+    const slices = devicesOf([gpu(0), gpu(1)], { timeSlicing });
+    const [one, two] = [instance(1, '', 2), instance(2, '', 2)];
+
+    it.each([
+      ['uuid', `${one.uuid},${two.uuid}`, `${gpu(0).uuid},${gpu(1).uuid}`],
+      ['index', '2:0,2:1', '0,1'],
+    ] as const)('names each once by %s, in the order given', (deviceIdStrategy, mig, whole) => {
+      const answer = (granted: readonly PlannedDevice[]) =>
+        buildResponse(granted, { ...settings, deviceIdStrategy }, nodes, null).envs['NVIDIA_VISIBLE_DEVICES'];
+      expect(answer(instances)).toBe(mig);
+      expect(answer(slices)).toBe(whole);
+      expect(answer(slices.slice(1, 3))).toBe(whole);
+    });
+
+    it('hands out the node of the GPU, then those of the instance', () => {
+      const withSpecs = { ...settings, passDeviceSpecs: true };
+      const paths = buildResponse(instances, withSpecs, nodes, null).devices.map(
+        ({ containerPath }) => containerPath,
+      );
+      const caps = [...one.capabilityNodes, ...two.capabilityNodes];
+      expect(paths).toEqual(['/dev/nvidiactl', '/dev/nvidia-uvm', '/dev/nvidia5', ...caps]);
+    });
+
+    it('records the GPU, the instance and its memory', () => {
+      const record = (granted: readonly PlannedDevice[]): unknown =>
+        JSON.parse(
+          buildResponse(granted, settings, nodes, null).annotations['slicewise.io/allocation'] ?? '',
+        );
+      expect(record(instances.slice(0, 2))).toEqual({
+        version: 1,
+        gpus: [{ uuid: gpu(2).uuid, mig: one.uuid, mib: 4864 }],
+      });
+      expect(record(slices.slice(0, 2))).toEqual({ version: 1, gpus: [{ uuid: gpu(0).uuid, mib: 40_960 }] });
+    });
+
+    it('goes by the CDI name of the instance', () => {
+      const names = {
+        gpus: new Map([one, two].map(({ uuid }) => [uuid, `v.example/gpu=${uuid}`])),
+        others: [],
+      };
+      const cri = { ...settings, deviceListStrategies: ['cdi-cri'] as const };
+      const { cdiDevices } = buildResponse(instances, cri, nodes, { names, id: '0' });
+      expect(cdiDevices).toEqual([`v.example/gpu=${one.uuid}`, `v.example/gpu=${two.uuid}`]);
+    });
   });
 
   describe('by CDI name', () => {

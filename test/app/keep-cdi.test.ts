@@ -6,12 +6,14 @@ import type { OfferSettings } from '../../src/app/settings.ts';
 import { readDeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { Snapshot } from '../../src/inventory/gpu.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
+import { defaultResources } from '../support/plans.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
 import { gpu, snapshotOf } from '../support/snapshots.ts';
 
 const settings: OfferSettings = {
   imexRequired: false,
+  sharedDevicesPolicy: 'distributed',
   response: {
     deviceListStrategies: ['cdi-cri'],
     deviceIdStrategy: 'uuid',
@@ -20,6 +22,7 @@ const settings: OfferSettings = {
     features: { gdrcopy: false, gds: false, mofed: false },
     cdiAnnotationPrefix: 'cdi.k8s.io/',
   },
+  resources: defaultResources,
 };
 const shortage = 'EMFILE: too many open files, scandir';
 const [first, second] = [gpu(0), gpu(1)];

@@ -7,7 +7,7 @@ import { servePodResources } from '../kubelet/serve-at.ts';
 import { settle } from '../support/manual-clock.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
-import { nodeFacts, planned, testOffer } from './test-offer.ts';
+import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
 
 function held(...deviceIds: string[]): ContainerDevices {
   return { namespace: 'default', pod: 'p', container: 'main', resourceName: 'nvidia.com/gpu', deviceIds };
@@ -24,13 +24,20 @@ async function leave() {
     return listed;
   });
   const node = testOffer();
-  const { offer, clock } = node;
-  offer.update([planned(0), planned(1)], nodeFacts);
-  offer.update([planned(0)], nodeFacts);
+  const { offer, other, clock } = node;
+  offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
+  offer.update(asPlan([planned(0)]), nodeFacts);
   const stop = new AbortController();
   const { log, lines } = recordingLog();
-  const deps = { kubeletFolder: folder, podResourcesSocket: socket, clock, log };
-  const running = letLeaversGo(offer, deps, stop.signal);
+  const departures: string[] = [];
+  const deps = {
+    kubeletFolder: folder,
+    podResourcesSocket: socket,
+    clock,
+    log,
+    onLeft: () => void departures.push('left'),
+  };
+  const running = letLeaversGo(() => [offer, other], deps, stop.signal);
   onTestFinished(async () => {
     stop.abort();
     await running;
@@ -51,6 +58,7 @@ async function leave() {
     ...node,
     folder,
     order,
+    departures,
     lines,
     stop,
     running,
@@ -78,8 +86,40 @@ describe('a device that has left the node', () => {
     expect(node.asked()).toBe(1);
     expect(node.listed()).toEqual(['GPU-0']);
     expect(node.lines).toMatchObject([
-      { msg: 'devices that left the node are off the list', devices: ['GPU-1'] },
+      { msg: 'devices that are no longer offered are off the list', devices: ['GPU-1'] },
     ]);
+  });
+
+  it('is told of when it has left, and not before', async () => {
+    const node = await leave();
+    await node.pass(9);
+    expect(node.departures).toEqual([]);
+    await node.pass(4);
+    expect(node.departures).toEqual(['left']);
+  });
+
+  it('is asked for as soon as it is due, although another that a pod holds was asked for a moment ago', async () => {
+    const node = await leave();
+    node.offer.update(asPlan([planned(0), planned(2)]), nodeFacts);
+    node.hold(held('GPU-1'));
+    await node.pass(5);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
+    await node.pass(7);
+    expect(node.asked()).toBe(1);
+    await node.pass(6);
+    expect(node.asked()).toBe(2);
+    expect(node.listed()).toEqual(['GPU-0', 'GPU-1']);
+  });
+
+  it('of several resources leaves with one question', async () => {
+    const node = await leave();
+    node.other.update(asPlan([planned(5)]), nodeFacts);
+    node.other.update(asPlan([]), nodeFacts);
+    await node.pass(13);
+    expect(node.asked()).toBe(1);
+    expect(node.listed()).toEqual(['GPU-0']);
+    expect(node.other.list.value).toEqual([]);
+    expect(node.departures).toHaveLength(2);
   });
 
   it('is judged by records that were written after the pods were listed and the list was sent again', async () => {
@@ -129,7 +169,7 @@ describe('a device that has left the node', () => {
     await writeFile(join(node.folder, 'kubelet_internal_checkpoint'), 'x');
     await node.pass(13);
     expect(node.lines).toMatchObject([{ level: 'warn' }]);
-    expect(node.lines[0]?.msg).toContain('devices that left the node stay listed');
+    expect(node.lines[0]?.msg).toContain('devices that are no longer offered stay listed');
     expect(node.lines[0]?.msg).toContain('kubelet_internal_checkpoint');
   });
 });
@@ -137,7 +177,7 @@ describe('a device that has left the node', () => {
 describe('the pod resources', () => {
   it('are not listed while nothing leaves', async () => {
     const node = await leave();
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.pass(60);
     expect(node.asked()).toBe(0);
   });
@@ -147,6 +187,10 @@ describe('the pod resources', () => {
     [
       'GetPreferredAllocation',
       ({ offer }) => offer.prefer({ availableIds: ['GPU-0'], requiredIds: [], size: 1 }),
+    ],
+    [
+      'GetPreferredAllocation of another resource',
+      ({ other }) => other.prefer({ availableIds: ['GPU-5'], requiredIds: [], size: 1 }),
     ],
   ])('are not listed within 100 ms of a %s, however long that goes on', async ([, call]) => {
     const node = await leave();

@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { scoreMatrix } from '../../src/allocation/topology.ts';
 import { Refusal } from '../../src/kubelet/handlers.ts';
-import { nodeFacts, planned, testOffer } from './test-offer.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
+import { asPlan, nodeFacts, planned, testOffer } from './test-offer.ts';
 
 const gpus = [planned(0), planned(1), planned(2)];
 
@@ -26,7 +28,7 @@ describe('the list of an offer', () => {
   it('has the planned devices in order of index, with health and NUMA node', () => {
     const node = testOffer();
     node.offer.update(
-      [planned(2, { numaNode: 1 }), planned(0), planned(1, { fault: 'GPU is lost' })],
+      asPlan([planned(2, { numaNode: 1 }), planned(0), planned(1, { fault: 'GPU is lost' })]),
       nodeFacts,
     );
     expect(node.offer.list.value).toEqual([
@@ -39,14 +41,14 @@ describe('the list of an offer', () => {
 
   it('is published when it changes, and only then', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     const lists = countLists(node);
     for (const plan of [gpus, gpus.toReversed(), gpus]) {
-      node.offer.update(plan, nodeFacts);
+      node.offer.update(asPlan(plan), nodeFacts);
       await node.clock.advance(1000);
     }
     expect(lists.count()).toBe(0);
-    node.offer.update([planned(0, { fault: 'GPU is lost' }), planned(1), planned(2)], nodeFacts);
+    node.offer.update(asPlan([planned(0, { fault: 'GPU is lost' }), planned(1), planned(2)]), nodeFacts);
     await node.clock.advance(0);
     expect(lists.count()).toBe(1);
     expect(node.lines.filter(({ msg }) => msg === 'device list changed')).toHaveLength(2);
@@ -54,7 +56,7 @@ describe('the list of an offer', () => {
 
   it('is published unchanged when it is to be sent again', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     await node.clock.advance(0);
     const lists = countLists(node);
     await node.clock.advance(0);
@@ -67,7 +69,7 @@ describe('the list of an offer', () => {
     const node = testOffer();
     const sick = [planned(0, { fault: 'GPU is lost' }), planned(1)];
     for (const plan of [[planned(0), planned(1)], sick, sick, sick, [planned(0), planned(1)]])
-      node.offer.update(plan, nodeFacts);
+      node.offer.update(asPlan(plan), nodeFacts);
     const told = node.lines.filter(({ msg }) => msg.startsWith('GPU is'));
     expect(told).toMatchObject([
       { level: 'warn', msg: 'GPU is unhealthy', gpu: 'GPU-0', index: 0, reason: 'GPU is lost' },
@@ -79,10 +81,10 @@ describe('the list of an offer', () => {
 describe('a device that is no longer planned', () => {
   it('stays, Unhealthy, until it is let go, however often the plan is made anew', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     await node.clock.advance(500);
     for (let turn = 0; turn < 60; turn += 1) {
-      node.offer.update([planned(0), planned(2)], nodeFacts);
+      node.offer.update(asPlan([planned(0), planned(2)]), nodeFacts);
       await node.clock.advance(1000);
     }
     expect(listOf(node)).toEqual(['GPU-0 Healthy', 'GPU-1 Unhealthy', 'GPU-2 Healthy']);
@@ -91,8 +93,8 @@ describe('a device that is no longer planned', () => {
 
   it('is let go after 10 s, when nobody holds it', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
     await node.clock.advance(9999);
     node.offer.letGo(new Set());
     expect(listOf(node)).toHaveLength(3);
@@ -106,12 +108,12 @@ describe('a device that is no longer planned', () => {
 
   it('is healthy at once when it comes back, and waits anew when it goes again', async () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.clock.advance(9000);
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     expect(listOf(node)).toContain('GPU-2 Healthy');
-    node.offer.update([planned(0), planned(1)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1)]), nodeFacts);
     await node.clock.advance(9000);
     node.offer.letGo(new Set());
     expect(listOf(node)).toContain('GPU-2 Unhealthy');
@@ -119,16 +121,72 @@ describe('a device that is no longer planned', () => {
 
   it('is refused, with the reason', () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
-    node.offer.update([planned(0)], nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
+    node.offer.update(asPlan([planned(0)]), nodeFacts);
     expect(() => node.offer.allocate(['GPU-1'])).toThrow('the GPU is no longer on this node');
+  });
+});
+
+describe('what a pod may hold', () => {
+  const left = ({ offer }: ReturnType<typeof testOffer>, ...staying: number[]): readonly string[] =>
+    offer.leftBehind(staying.map((index) => planned(index))).map(({ id }) => id);
+
+  it('is what was Healthy once and is planned no more, until it is let go', async () => {
+    const node = testOffer();
+    node.offer.update(asPlan(gpus), nodeFacts);
+    expect(left(node, 0, 1, 2)).toEqual([]);
+    expect(left(node, 1)).toEqual(['GPU-0', 'GPU-2']);
+    node.offer.update(asPlan([planned(1)]), nodeFacts);
+    expect(left(node, 1)).toEqual(['GPU-0', 'GPU-2']);
+    await node.clock.advance(10_000);
+    node.offer.letGo(new Set(['GPU-2']));
+    expect(left(node, 1)).toEqual(['GPU-2']);
+  });
+
+  it('is not what was never Healthy', () => {
+    const node = testOffer();
+    node.offer.update(asPlan([planned(0, { fault: 'blocked' }), planned(1)]), nodeFacts);
+    node.offer.update(asPlan([planned(0, { fault: 'blocked' }), planned(1, { fault: 'lost' })]), nodeFacts);
+    expect(left(node)).toEqual(['GPU-1']);
+  });
+
+  it('is what the kubelet has booked, planned or not', () => {
+    const node = testOffer();
+    const plan = asPlan([planned(0, { fault: 'blocked' })]);
+    node.offer.update(plan, nodeFacts);
+    node.offer.keepHeld([planned(0, { fault: 'held' }), planned(7, { fault: 'held' })]);
+    node.offer.update(plan, nodeFacts);
+    expect(left(node)).toEqual(['GPU-0', 'GPU-7']);
+    expect(listOf(node)).toEqual(['GPU-0 Unhealthy', 'GPU-7 Unhealthy']);
+    expect(node.offer.leaving).toEqual([{ id: 'GPU-7', sinceMs: 0 }]);
+  });
+});
+
+describe('time slices of one GPU', () => {
+  const slices = (count: number, own: Partial<PlannedDevice> = {}): readonly PlannedDevice[] =>
+    Array.from({ length: count }, (_, replica) => planned(0, { ...own, id: `GPU-0::${replica}`, replica }));
+
+  it('are listed by number, and a fault of theirs is said once', () => {
+    const node = testOffer();
+    node.offer.update(asPlan(slices(11).toReversed()), nodeFacts);
+    expect(node.offer.list.value.map(({ id }) => id)).toEqual(slices(11).map(({ id }) => id));
+    node.offer.update(asPlan(slices(11, { fault: 'GPU is lost' })), nodeFacts);
+    expect(node.lines.filter(({ msg }) => msg === 'GPU is unhealthy')).toMatchObject([{ timeSlices: 11 }]);
+  });
+
+  it('are refused beyond one when the plan says so', () => {
+    const node = testOffer();
+    node.offer.update({ ...asPlan(slices(3)), oneShareOnly: true }, nodeFacts);
+    expect(() => node.offer.allocate(['GPU-0::0', 'GPU-0::1'])).toThrow('at most 1 is allowed');
+    expect(node.reports.at(-1)).toBe('nvidia.com/gpu refusal more-than-one-share');
+    expect(node.offer.allocate(['GPU-0::2']).envs).toEqual({ NVIDIA_VISIBLE_DEVICES: 'GPU-0' });
   });
 });
 
 describe('Allocate', () => {
   it('answers in order of index, and counts', () => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     const answer = node.offer.allocate(['GPU-2', 'GPU-0']);
     expect(answer.envs).toEqual({ NVIDIA_VISIBLE_DEVICES: 'GPU-0,GPU-2' });
     expect(node.reports.slice(1)).toEqual(['nvidia.com/gpu allocation']);
@@ -143,7 +201,7 @@ describe('Allocate', () => {
     ['an Unhealthy one', ['GPU-0', 'GPU-1'], 'not-available', 'unhealthy-device'],
   ])('refuses %s, and counts and says so', ([, ids, kind, reason]) => {
     const node = testOffer();
-    node.offer.update([planned(0), planned(1, { fault: 'GPU is lost' }), planned(2)], nodeFacts);
+    node.offer.update(asPlan([planned(0), planned(1, { fault: 'GPU is lost' }), planned(2)]), nodeFacts);
     const refused = (): unknown => node.offer.allocate(ids);
     expect(refused).toThrow(Refusal);
     expect(refused).toThrow(expect.objectContaining({ kind }) as Error);
@@ -154,7 +212,7 @@ describe('Allocate', () => {
   it('with device specs refuses a GPU without a known minor number', () => {
     const node = testOffer({ passDeviceSpecs: true });
     const gpu = { ...planned(0).gpu, minor: null };
-    node.offer.update([planned(0, { gpu }), planned(1)], node.facts);
+    node.offer.update(asPlan([planned(0, { gpu }), planned(1)]), node.facts);
     expect(() => node.offer.allocate(['GPU-0'])).toThrow('/dev/nvidia<N>');
     expect(node.offer.allocate(['GPU-1']).devices).toHaveLength(1);
   });
@@ -169,10 +227,50 @@ describe('the time of the newest call', () => {
     ],
   ])('is that of %s', async ([, call]) => {
     const node = testOffer();
-    node.offer.update(gpus, nodeFacts);
+    node.offer.update(asPlan(gpus), nodeFacts);
     expect(node.offer.lastCallMs).toBe(Number.NEGATIVE_INFINITY);
     await node.clock.advance(1234);
     call(node);
     expect(node.offer.lastCallMs).toBe(1234);
+  });
+});
+
+describe('GetPreferredAllocation', () => {
+  const joined = { nvlinks: 2, nvswitchLinks: 0, pcie: null };
+  const links = scoreMatrix([
+    { uuid: 'GPU-0', numaNode: null, links: [] },
+    { uuid: 'GPU-1', numaNode: null, links: [{ toUuid: 'GPU-2', ...joined }] },
+    { uuid: 'GPU-2', numaNode: null, links: [{ toUuid: 'GPU-1', ...joined }] },
+  ]);
+  const request = { availableIds: ['GPU-0', 'GPU-1', 'GPU-2'], requiredIds: [], size: 2 };
+
+  it('goes by the links of the plan in force', () => {
+    const node = testOffer();
+    node.offer.update(asPlan(gpus), nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-0', 'GPU-1']);
+    node.offer.update({ ...asPlan(gpus), preference: { links, policy: 'distributed' } }, nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-1', 'GPU-2']);
+  });
+
+  it('goes by the list in force and the policy', () => {
+    const node = testOffer();
+    const slices = [0, 1].flatMap((index) =>
+      [0, 1].map((replica) => planned(index, { id: `GPU-${index}::${replica}`, replica })),
+    );
+    const ids = slices.map(({ id }) => id);
+    const two = { availableIds: ids.slice(1), requiredIds: [], size: 1 };
+    node.offer.update({ ...asPlan(gpus), preference: { links, policy: 'packed' } }, nodeFacts);
+    expect(node.offer.prefer(request)).toEqual(['GPU-1', 'GPU-2']);
+    node.offer.update({ ...asPlan(slices), preference: { links, policy: 'packed' } }, nodeFacts);
+    expect(node.offer.prefer(two)).toEqual(['GPU-0::1']);
+    node.offer.update({ ...asPlan(slices), preference: { links, policy: 'distributed' } }, nodeFacts);
+    expect(node.offer.prefer(two)).toEqual(['GPU-1::0']);
+  });
+
+  it('before the first plan is answered as it was asked', () => {
+    expect(testOffer().offer.prefer({ availableIds: ['b', 'a'], requiredIds: ['c'], size: 2 })).toEqual([
+      'c',
+      'b',
+    ]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { judgeReadiness, type ReadinessFacts } from '../../src/app/readiness.ts';
-import { snapshotOf } from '../support/snapshots.ts';
+import { gpu, snapshotOf } from '../support/snapshots.ts';
 import { deviceNodes } from './test-offer.ts';
 
 const reading = { snapshot: snapshotOf([]), nodes: deviceNodes, readAtMs: 0 };
@@ -14,6 +14,7 @@ const serving: ReadinessFacts = {
   waitingFor: null,
   resources: [registered],
   inventory: { reading, failure: null, noDriver: false },
+  degradations: [],
   cdi: null,
   rescanIntervalMs: 4000,
 };
@@ -36,6 +37,16 @@ const cases: readonly [
     { cdi: { problem: null, trouble: ['two drivers', 'no hooks'] } },
     true,
     ['cdi: two drivers', 'cdi: no hooks'],
+  ],
+  ['with what it does not offer as asked', { degradations: ['GPU 1 is empty'] }, true, ['GPU 1 is empty']],
+  [
+    'on a node of which the config offers nothing',
+    {
+      resources: [],
+      inventory: { reading: { ...reading, snapshot: snapshotOf([gpu(0)]) }, failure: null, noDriver: false },
+    },
+    true,
+    ['0 devices: the config offers none of the GPUs that the driver shows'],
   ],
   ['before it has the lock', { waitingFor: 'starting', resources: [] }, false, ['starting']],
   [

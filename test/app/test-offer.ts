@@ -1,7 +1,8 @@
 import type { ResponseSettings } from '../../src/allocation/response.ts';
-import { Offer, type NodeFacts, type OfferDeps } from '../../src/app/offer.ts';
+import { scoreMatrix } from '../../src/allocation/topology.ts';
+import { Offer, type NodeFacts, type OfferDeps, type OfferPlan } from '../../src/app/offer.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
-import type { PlannedDevice } from '../../src/resources/plan.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { recordingLog, type LoggedLine } from '../support/recording-log.ts';
 
@@ -19,6 +20,7 @@ export const deviceNodes: DeviceNodes = {
   control: [],
   imexChannels: [],
   gpuNode: (minor) => ({ hostPath: `/dev/nvidia${minor}`, containerPath: `/dev/nvidia${minor}` }),
+  capabilityNode: (path) => ({ hostPath: path, containerPath: path }),
 };
 
 /** A GPU as it is planned: `GPU-<index>`. */
@@ -27,10 +29,19 @@ export function planned(index: number, overrides: Partial<PlannedDevice> = {}): 
   return {
     id: uuid,
     gpu: { uuid, index, minor: index, memoryTotalMiB: 15_360 },
+    mig: null,
+    replica: null,
     fault: null,
     numaNode: null,
     ...overrides,
   };
+}
+
+const preference = { links: scoreMatrix([]), policy: 'distributed' } as const;
+
+/** The devices as the plan of a resource; what left it has gone from the node. */
+export function asPlan(devices: readonly PlannedDevice[]): OfferPlan {
+  return { devices, oneShareOnly: false, whyGone: () => 'the GPU is no longer on this node', preference };
 }
 
 /** That node, without CDI names. */
@@ -39,6 +50,8 @@ export const nodeFacts: NodeFacts = { settings, nodes: deviceNodes, cdiNames: nu
 /** An offer on a clock that stands still, with what it reported. */
 export function testOffer(own: Partial<ResponseSettings> = {}): {
   readonly offer: Offer;
+  /** Another resource, with nothing in it. */
+  readonly other: Offer;
   readonly facts: NodeFacts;
   readonly clock: ManualClock;
   readonly lines: readonly LoggedLine[];
@@ -55,5 +68,9 @@ export function testOffer(own: Partial<ResponseSettings> = {}): {
   };
   const facts = { ...nodeFacts, settings: { ...settings, ...own } };
   const deps = { clock, log, metrics };
-  return { offer: new Offer('nvidia.com/gpu', facts, deps), facts, clock, lines, reports };
+  const [offer, other] = [
+    new Offer('nvidia.com/gpu', facts, deps),
+    new Offer('nvidia.com/other', facts, deps),
+  ];
+  return { offer, other, facts, clock, lines, reports };
 }

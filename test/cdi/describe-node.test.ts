@@ -6,7 +6,7 @@ import { readDeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { Snapshot } from '../../src/inventory/gpu.ts';
 import { installDriver, libraryFolder, link, put, putProgram } from '../support/driver-root.ts';
 import { shortFolder } from '../support/short-folder.ts';
-import { gpu, snapshotOf } from '../support/snapshots.ts';
+import { gpu, instance, migGpu, snapshotOf } from '../support/snapshots.ts';
 
 const version = '590.48.01';
 
@@ -216,6 +216,24 @@ describe("the toolkit's names", () => {
     expect([...one.faults]).toEqual([
       [second, expect.stringContaining(join(node.folder, 'cdi/nvidia.json'))],
     ]);
+  });
+
+  it('are those of MIG instances, by UUID and by index; of their GPU none is needed', async () => {
+    const node = await madeUpNode();
+    const [one, two] = [instance(1, '1g.5gb', 1), instance(2, '1g.5gb', 1)];
+    const snapshot = snapshotOf([gpu(0), migGpu(1, ['1g.5gb', '1g.5gb'])]);
+    await put(node.folder, 'cdi/nvidia.json', toolkit(first, one.uuid, two.uuid, '0', '1:0', '1:1'));
+    const auto = await node.describe(snapshot, { names: 'auto' });
+    expect(auto.names.gpus.get(two.uuid)).toBe(`nvidia.com/gpu=${two.uuid}`);
+    expect(auto.faults.size).toBe(0);
+    const byIndex = await node.describe(snapshot, { names: 'toolkit', deviceIdStrategy: 'index' });
+    expect(byIndex.names.gpus.get(two.uuid)).toBe('nvidia.com/gpu=1:1');
+    expect([...byIndex.faults.keys()]).toEqual([gpu(1).uuid]);
+    await put(node.folder, 'cdi/nvidia.json', toolkit(first, one.uuid));
+    const incomplete = await node.describe(snapshot, { names: 'auto' });
+    expect(incomplete.names.gpus.get(one.uuid)).toContain('k8s.device-plugin.nvidia.com/');
+    const lacking = await node.describe(snapshot, { names: 'toolkit' });
+    expect([...lacking.faults.keys()]).toEqual([gpu(1).uuid, two.uuid]);
   });
 
   it('are ours under auto as long as a GPU that works lacks one', async () => {

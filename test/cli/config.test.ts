@@ -78,7 +78,7 @@ describe('check', () => {
 
   test('--from-nvidia as a table', async () => {
     const path = await write(
-      'flags:\n  migstrategy: none\n  failOnInitError: true\n  plugin: {sharedDevicesAllocationPolicy: packed}\nmemory: {enabled: false}\n',
+      'flags:\n  migstrategy: none\n  failOnInitError: true\n  deviceDiscoveryStrategy: tegra\nmemory: {enabled: false}\n',
     );
     const outcome = await run(['check', '--from-nvidia', path]);
     expect(outcome.code).toBe(1);
@@ -133,6 +133,38 @@ describe('print', () => {
     const env = { CONFIG_FILE: await write('version: v2') };
     expect(await run(['print'], env)).toMatchObject({ code: 2, stdout: '' });
     expect(await run(['print', '--config-file='], env)).toMatchObject({ code: 0 });
+  });
+});
+
+describe('print --resources', () => {
+  test('what the configuration makes of the GPUs, and what cannot be done', async () => {
+    const file = await write(
+      'flags: {migStrategy: mixed}\nsharing: {timeSlicing: {resources: [{name: mig-1g.5gb, replicas: 4}, {name: x, replicas: 2}]}}\n',
+    );
+    const args = ['print', '--resources', '--scenario', 'a100x2-mig-mixed', '--config-file', file];
+    const { code, stdout } = await run(args);
+    expect(code).toBe(0);
+    expect(stdout.split('\n')).toEqual([
+      'RESOURCE                DEVICES  FROM',
+      'nvidia.com/mig-3g.20gb  1        1 MIG instance on 1 GPU',
+      'nvidia.com/mig-2g.10gb  1        1 MIG instance on 1 GPU',
+      'nvidia.com/mig-1g.5gb   36       9 MIG instances on 2 GPUs, in time slices',
+      'Note: sharing.timeSlicing.resources[1]: there is no nvidia.com/x on this node to share',
+      '',
+    ]);
+  });
+
+  test('on a node without GPUs, and with GPUs that are not as asked', async () => {
+    expect((await run(['print', '--resources', '--scenario', 'none'])).stdout).toBe('No resource.\n');
+    const { stdout } = await run(['print', '--resources', '--scenario', 'a100x2-mig-mixed']);
+    expect(stdout).toContain('nvidia.com/gpu  2        2 GPUs\n');
+    expect(stdout.match(/^Not as asked: GPU [01] .* is in MIG mode and offered whole/gm)).toHaveLength(2);
+  });
+
+  test('with code 1 when nothing can be read', async () => {
+    const { code, stderr } = await run(['print', '--resources', '--scenario', join(folder, 'nowhere.yaml')]);
+    expect(code).toBe(1);
+    expect(stderr).toContain('the GPUs of this node cannot be read');
   });
 });
 

@@ -144,7 +144,7 @@ describe('accepted in the file', () => {
     ['keys without a value', 'flags:\n  plugin:\n  migStrategy:\nmemory:\n'],
     [
       'what asks for no feature',
-      'flags: {migStrategy: none}\nmemory: {enabled: false}\nsharing: {}\nexclude: []\n',
+      'flags: {migStrategy: none}\nmemory: {enabled: false}\nsharing: {}\nresources: {mig: []}\n',
     ],
     ['the default resource', "resources: {gpus: [{pattern: '*', name: nvidia.com/gpu}]}"],
     ['a resource without its domain', "resources: {gpus: [{pattern: '*', name: gpu}]}"],

@@ -33,14 +33,14 @@ describe('one difference each', () => {
       'n.yaml:1:24 | imex.required | takes one of them without a word | refuses the file; the key stands here for the second time, first in line 1; keep one',
     ],
     [
-      'strategy of later',
-      'flags: {migStrategy: mixed}',
-      'n.yaml:1:22 | flags.migStrategy | does it | refuses the file: not in this version yet',
+      'discovery of later',
+      'flags: {deviceDiscoveryStrategy: tegra}',
+      'n.yaml:1:34 | flags.deviceDiscoveryStrategy | does it | refuses the file: not in this version yet',
     ],
     [
       'resource names',
       'resources: {gpus: [{pattern: T4, name: t4}]}',
-      'n.yaml:1:19 | resources.gpus | drops it with a warning | refuses the file: not in this version yet',
+      'n.yaml:1:19 | resources.gpus | drops it with a warning | does it',
     ],
     [
       'exit on failure',
@@ -73,22 +73,21 @@ describe('one difference each', () => {
       'n.yaml:1:10 | version | does not start with it either | refuses the file; allowed: v1',
     ],
     [
-      'time-slicing',
-      `sharing: {timeSlicing: ${share}}`,
-      'n.yaml:1:24 | sharing.timeSlicing | does it | refuses the file: not in this version yet',
+      'MPS',
+      `sharing: {mps: ${share}}`,
+      'n.yaml:1:16 | sharing.mps | does it | refuses the file: not in this version yet',
     ],
     [
       'time-slicing and MPS',
       `sharing:\n  timeSlicing: ${share}\n  mps: ${share}\n`,
-      'n.yaml:2:16 | sharing.timeSlicing | shares by MPS and ignores sharing.timeSlicing without a word | refuses the file; does not go together with sharing.mps; keep one of the two',
+      'n.yaml:2:16 | sharing.timeSlicing | shares by MPS and ignores sharing.timeSlicing without a word | refuses the file; nvidia.com/gpu stands under sharing.mps too; a resource is shared in one way',
       'n.yaml:3:8 | sharing.mps | does it | refuses the file: not in this version yet',
     ],
     [
       'devices and rename',
-      'sharing:\n  mps:\n    resources:\n    - name: gpu\n      devices: [0]\n      rename: x\n      replicas: 2\n',
-      'n.yaml:3:5 | sharing.mps | does it | refuses the file: not in this version yet',
-      'n.yaml:5:16 | sharing.mps.resources[0].devices | drops it with a warning and shares all devices | will do it once sharing is in',
-      'n.yaml:6:15 | sharing.mps.resources[0].rename | drops it with a warning | will do it once sharing is in',
+      'sharing:\n  timeSlicing:\n    resources:\n    - name: gpu\n      devices: [0]\n      rename: x\n      replicas: 2\n',
+      'n.yaml:5:16 | sharing.timeSlicing.resources[0].devices | drops it with a warning and shares all devices | does it',
+      'n.yaml:6:15 | sharing.timeSlicing.resources[0].rename | drops it with a warning | does it',
     ],
   ];
   test.each(cases)('%s', async (_name, text, ...rows) => {
@@ -99,6 +98,8 @@ describe('one difference each', () => {
 describe('no difference', () => {
   const cases: readonly [name: string, text: string][] = [
     ['an empty file', ''],
+    ['time-slicing', `sharing: {timeSlicing: ${share}}`],
+    ['a MIG strategy', 'flags: {migStrategy: mixed}'],
     ['a plain file', 'version: v1\nflags: {failOnInitError: false, plugin: {passDeviceSpecs: true}}\n'],
     [
       'the keys of GFD, as in its documentation',

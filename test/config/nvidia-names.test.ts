@@ -13,7 +13,7 @@ type Row = readonly [
 
 // Names and defaults as NVIDIA's plugin v0.20 has them; the text is another than the default where this version takes one.
 const rows: readonly Row[] = [
-  [['mig-strategy'], ['MIG_STRATEGY'], 'flags.migStrategy', 'none', 'none'],
+  [['mig-strategy'], ['MIG_STRATEGY'], 'flags.migStrategy', 'mixed', 'mixed'],
   [['fail-on-init-error'], ['FAIL_ON_INIT_ERROR'], 'flags.failOnInitError', 'false', false],
   [['driver-root', 'nvidia-driver-root'], ['NVIDIA_DRIVER_ROOT'], 'flags.nvidiaDriverRoot', '/d', '/d'],
   [['dev-root', 'nvidia-dev-root'], ['NVIDIA_DEV_ROOT'], 'flags.nvidiaDevRoot', '/d', '/d'],
@@ -63,8 +63,8 @@ const rows: readonly Row[] = [
     ['shared-devices-allocation-policy'],
     ['SHARED_DEVICES_ALLOCATION_POLICY'],
     'flags.plugin.sharedDevicesAllocationPolicy',
-    'distributed',
-    'distributed',
+    'packed',
+    'packed',
   ],
   [
     ['device-discovery-strategy'],
@@ -96,8 +96,7 @@ test.each(ways)('$way is $key', async ({ given, key, fileForm }) => {
 
 describe('named, and not in this version', () => {
   const cases: readonly (readonly [flag: string | null, env: string, text: string])[] = [
-    ['mig-strategy', 'MIG_STRATEGY', 'single'],
-    ['shared-devices-allocation-policy', 'SHARED_DEVICES_ALLOCATION_POLICY', 'packed'],
+    ['device-discovery-strategy', 'DEVICE_DISCOVERY_STRATEGY', 'tegra'],
     ['cdi-feature-flags', 'CDI_FEATURE_FLAGS', 'enable-coherent-annotations'],
     [null, 'DP_DISABLE_HEALTHCHECKS', '31,43'],
     [null, 'DP_ENABLE_HEALTHCHECKS', '79'],

@@ -8,10 +8,6 @@ describe('refused on the command line', () => {
       "flag --mig-strategy: flags.migStrategy: 'foo' is not allowed; allowed: none, single, mixed",
     ],
     [
-      { flags: { 'mig-strategy': 'mixed' } },
-      "flag --mig-strategy: flags.migStrategy: 'mixed' is not in this version yet; allowed now: none",
-    ],
-    [
       { env: { PASS_DEVICE_SPECS: 'yes' } },
       "env PASS_DEVICE_SPECS: flags.plugin.passDeviceSpecs: 'yes' is not allowed; allowed: true, false",
     ],
@@ -134,9 +130,9 @@ describe('refused in the file', () => {
       "c.yaml:1:22: flags.migStrategy: '\\x1B[31m\\u{202e}' is not allowed; allowed: none, single, mixed",
     ],
     [
-      'policy of later',
-      'flags: {plugin: {sharedDevicesAllocationPolicy: packed}}',
-      "c.yaml:1:49: flags.plugin.sharedDevicesAllocationPolicy: 'packed' is not in this version yet; allowed now: distributed",
+      'discovery of later',
+      'flags: {deviceDiscoveryStrategy: tegra}',
+      "c.yaml:1:34: flags.deviceDiscoveryStrategy: 'tegra' is not in this version yet; allowed now: auto, nvml, smi, simulated",
     ],
     [
       'an unknown source of CDI names',
@@ -145,8 +141,8 @@ describe('refused in the file', () => {
     ],
     [
       'sharing of later',
-      'sharing: {timeSlicing: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}',
-      'c.yaml:1:24: sharing.timeSlicing: not in this version yet; leave it out',
+      'sharing: {mps: {resources: [{name: nvidia.com/gpu, replicas: 4}]}}',
+      'c.yaml:1:16: sharing.mps: not in this version yet; leave it out',
     ],
     [
       'sharing without resources',
@@ -155,8 +151,8 @@ describe('refused in the file', () => {
     ],
     [
       'too few replicas',
-      'sharing: {mps: {resources: [{name: gpu, replicas: 1}]}}',
-      'c.yaml:1:51: sharing.mps.resources[0].replicas: 1 is not allowed; allowed: 2 or more',
+      'sharing: {mps: {resources: [{name: gpu, replicas: 0}]}}',
+      'c.yaml:1:51: sharing.mps.resources[0].replicas: 0 is not allowed; allowed: a whole number from 1 to 20000',
     ],
     [
       'unknown key inside',
@@ -197,7 +193,7 @@ describe('refused in the file', () => {
   test('time-slicing and MPS together', async () => {
     const block = '{resources: [{name: gpu, replicas: 2}]}';
     expect(await problemsOf({ file: `sharing: {timeSlicing: ${block}, mps: ${block}}` })).toContain(
-      'c.yaml:1:24: sharing.timeSlicing: does not go together with sharing.mps; keep one of the two',
+      'c.yaml:1:24: sharing.timeSlicing: nvidia.com/gpu stands under sharing.mps too; a resource is shared in one way',
     );
   });
 

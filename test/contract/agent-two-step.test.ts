@@ -61,7 +61,7 @@ describe.concurrent('a GPU that is removed from the node', () => {
       await shrunkTo(node, 1, nextLookMs);
       check(node.kubelet.devices(gpuResource).map(({ id }) => id)).toEqual([node.gpuIds[1]]);
       check(node.kubelet.crashed).toBeNull();
-      await agent.waitForLog(({ msg }) => msg === 'devices that left the node are off the list');
+      await agent.waitForLog(({ msg }) => msg === 'devices that are no longer offered are off the list');
     },
   );
 

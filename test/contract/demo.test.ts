@@ -10,7 +10,9 @@ import { describe, expect, test } from 'vitest';
 import { parseScenario } from '../../src/inventory/simulated/scenario.ts';
 import { cleanEnvironment, type Ended, program, runToEnd } from './support/program.ts';
 
-const steps = 8;
+const steps = 12;
+/** Those that are told on the scenario's own node, with whole GPUs. */
+const gpuSteps = 8;
 const escapeCode = '\u001b[';
 
 /** Runs the body with a folder for all that the demo writes, and sees that it leaves no file and no process. */
@@ -74,7 +76,8 @@ describe('the demo keeps every promise', () => {
       expect(told.every(({ ok, facts }) => ok === true && (facts ?? []).length > 0)).toBe(true);
       expect(summary).toEqual({ passed: steps, failed: 0 });
       const { gpus } = parseScenario(`preset: ${scenario}`, scenario, scenario);
-      for (const line of told) expect(line.gpus?.map(({ id }) => id)).toEqual(gpus.map(({ uuid }) => uuid));
+      for (const line of told.slice(0, gpuSteps))
+        expect(line.gpus?.map(({ id }) => id)).toEqual(gpus.map(({ uuid }) => uuid));
     }),
   );
 
@@ -86,7 +89,7 @@ describe('the demo keeps every promise', () => {
       await rm(file);
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(stdout).not.toContain(escapeCode);
-      expect(stdout.match(/^✓ \d\. /gm)).toHaveLength(steps);
+      expect(stdout.match(/^✓ \d+\. /gm)).toHaveLength(steps);
       expect(stdout).not.toContain('…');
       expect(stdout.trimEnd().split('\n').at(-1)).toBe(`${steps} promises kept.`);
     }));

@@ -19,6 +19,7 @@ function reportEverything(metrics: Metrics): void {
   metrics.serving(true);
   metrics.configValid(true);
   metrics.gpus({ readable: 7, failed: 1 });
+  metrics.degradations(['mig-without-instances', 'too-many-devices', 'mig-without-instances']);
   metrics.devices('nvidia.com/gpu', { healthy: 6, unhealthy: 2 });
   metrics.connected('nvidia.com/gpu', true);
   metrics.registration('nvidia.com/gpu', 'refused');

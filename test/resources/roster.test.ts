@@ -1,13 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { planResources, type PlannedDevice } from '../../src/resources/plan.ts';
+import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { leavingMs, nextRoster, type RosterDevice } from '../../src/resources/roster.ts';
-import { gpu, snapshotOf } from '../support/snapshots.ts';
+import { devicesOf } from '../support/plans.ts';
+import { gpu } from '../support/snapshots.ts';
 
 const nobody: ReadonlySet<string> = new Set();
 
 function planned(...indexes: number[]): readonly PlannedDevice[] {
-  return planResources(snapshotOf(indexes.map((index) => gpu(index))))[0]?.devices ?? [];
+  return devicesOf(indexes.map((index) => gpu(index)));
 }
 
 function show(roster: readonly RosterDevice[]): string {

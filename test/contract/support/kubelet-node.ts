@@ -1,6 +1,8 @@
 import { mkdtemp, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { ContainerResponse } from '../../../src/allocation/response.ts';
 import { parseScenario } from '../../../src/inventory/simulated/scenario.ts';
 import { startAgent, type AgentProcess } from '../../../src/simulator/agent-process.ts';
 import type { EventOf, KubeletEvent } from '../../../src/simulator/kubelet-events.ts';
@@ -16,6 +18,7 @@ export const patienceMs = 45_000;
 
 /** A scenario file's content. */
 export interface ScenarioContent {
+  readonly preset?: string;
   readonly gpus?: readonly object[];
   readonly overrides?: readonly object[];
   readonly timeline?: readonly object[];
@@ -44,7 +47,13 @@ export interface KubeletNode extends AsyncDisposable {
   setGpu(index: number, state: 'present' | 'lost' | 'absent'): Promise<void>;
   writeScenario(content: ScenarioContent): Promise<void>;
   /** A pod of one container. */
-  admit(name: string, gpus: number): Promise<Pod>;
+  admit(name: string, devices: number, resource?: string): Promise<Pod>;
+  /** Writes a config file for `--config-file`; its path. */
+  writeConfig(content: object): Promise<string>;
+  /** What the container of a pod was told; throws where it got nothing. */
+  answerOf(pod: Pod): ContainerResponse;
+  /** Resolves when the node's status has these counts, `allocatable/capacity` by resource. */
+  waitForStatus(expected: Readonly<Record<string, string>>): Promise<void>;
   /** Resolves when the kubelet has been through with the pods that it found when it started, and drops dead ones again. */
   readmitted(): Promise<void>;
   /** Names of the agents' sockets beside kubelet.sock. */
@@ -110,7 +119,32 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
       await writeScenario({ ...base, overrides: [...(base.overrides ?? []), ...overrides] });
     },
     writeScenario,
-    admit: (name, count) => kubelet.admit(podSpec(name, count)),
+    admit: (name, count, resource = gpuResource) => kubelet.admit(podSpec(name, count, resource)),
+    async writeConfig(content) {
+      const path = join(folder, 'config.yaml');
+      await writeFile(`${path}.new`, JSON.stringify(content));
+      await rename(`${path}.new`, path);
+      return path;
+    },
+    answerOf(pod) {
+      const found = kubelet.holdings().find((holding) => holding.pod.uid === pod.uid);
+      if (found === undefined) throw new Error(`pod ${pod.name} holds nothing: ${pod.phase} ${pod.message}`);
+      return found.response;
+    },
+    async waitForStatus(expected) {
+      const status = (): Readonly<Record<string, string>> =>
+        Object.fromEntries(
+          Object.entries(kubelet.nodeStatus()).map(([name, { allocatable, capacity }]) => [
+            name,
+            `${allocatable}/${capacity}`,
+          ]),
+        );
+      await kubelet.waitUntil(
+        () => isDeepStrictEqual(status(), expected),
+        patienceMs,
+        () => `${JSON.stringify(expected)}; now ${JSON.stringify(status())}`,
+      );
+    },
     async readmitted() {
       const pod = await kubelet.admit({ name: 'without devices', containers: [{ name: 'main' }] });
       kubelet.remove(pod);
@@ -130,8 +164,8 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
 }
 
 /** A pod of one container, `main`. */
-function podSpec(name: string, gpus: number): PodSpec {
-  return { name, containers: [{ name: 'main', resources: { [gpuResource]: gpus } }] };
+function podSpec(name: string, devices: number, resource: string): PodSpec {
+  return { name, containers: [{ name: 'main', resources: { [resource]: devices } }] };
 }
 
 /** Which running container holds which GPUs, by pod name: to be compared before and after. */
