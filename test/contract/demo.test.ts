@@ -100,7 +100,7 @@ describe('the demo keeps every promise', () => {
       expect(code).toBe(0);
       expect(stdout).not.toContain(escapeCode);
       expect(stdout.match(/^ {2}GPU +id +health +held by$/gm)).toHaveLength(steps);
-      expect(stdout.match(/^ {2}3 +GPU-\S+ +Unhealthy +free$/gm)).toHaveLength(1);
+      expect(stdout.match(/^ {2}1 +GPU-\S+ +Unhealthy +free$/gm)).toHaveLength(1);
       expect(stdout).toMatch(/^ {2}0 +GPU-\S+ +Healthy +default\/training\/main$/m);
     }));
 
