@@ -1,6 +1,6 @@
 import { dampAfterRefusal, type Damping } from '../allocation/damping.ts';
 import { decodeRecord } from '../allocation/decode-record.ts';
-import type { HoldingsEvent } from '../allocation/holdings/events.ts';
+import type { HoldingsEvent, Reading } from '../allocation/holdings/events.ts';
 import { noHoldings, type Holdings } from '../allocation/holdings/holdings.ts';
 import { nextHoldings } from '../allocation/holdings/next-holdings.ts';
 import { isMemory, type NodeGpus } from '../allocation/holdings/node-gpus.ts';
@@ -29,6 +29,18 @@ export interface MemoryTerms {
 /** Reads the kubelet's record as it is now, and books it; says nothing when it cannot be had in time. */
 export type Reread = () => Promise<void>;
 
+/** The kubelet that this agent serves. */
+export interface ServedKubelet {
+  /** When its socket appeared, on the clock of the books. */
+  readonly sinceMs: number;
+  /** Its record as it is; never rejects. */
+  readonly read: () => Promise<Reading>;
+  readonly reread: Reread;
+}
+
+/** How often lists are made anew because of the time alone. */
+const tickEveryMs = 1000;
+
 /** One request: ids of one resource for one container. */
 interface Asked {
   readonly ids: readonly string[];
@@ -46,8 +58,12 @@ export class Books {
   #holdings: Holdings;
   #terms: MemoryTerms = noTerms;
   #damping: Damping = null;
+  #tickedMs = Number.NEGATIVE_INFINITY;
+  #kubelet: ServedKubelet | null = null;
   #reread: Reread = () => Promise.resolve();
   #trusted = false;
+  /** Something has happened since the books were opened that is not in them, because nobody needed them. */
+  #missedSome = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -80,16 +96,26 @@ export class Books {
     return () => this.#readers.delete(see);
   }
 
+  /**
+   * Takes over what the config and the GPUs say. Where nobody needed books and something was given meanwhile, which is not in them,
+   * it counts from the moment on that the kubelet's record has been read anew.
+   */
   setTerms(terms: MemoryTerms): void {
+    const becomesNeeded = !this.areNeeded && terms.plan.units > 0;
+    if (becomesNeeded && this.#kubelet !== null && this.#missedSome) {
+      void this.#open(this.#kubelet, terms);
+      return;
+    }
+    const mattered = this.areNeeded;
     this.#terms = terms;
-    this.#tell();
+    if (mattered || this.areNeeded) this.#tell();
   }
 
   /** Starts afresh with a kubelet that is served from now on. */
-  begin(kubeletSinceMs: number, reread: Reread): void {
-    this.#holdings = noHoldings(kubeletSinceMs);
-    this.#trusted = false;
-    this.#reread = reread;
+  async begin(kubelet: ServedKubelet): Promise<void> {
+    this.#kubelet = kubelet;
+    this.#reread = kubelet.reread;
+    await this.#open(kubelet, null);
   }
 
   /** From now on no other agent answers the kubelet: what was read stays right. */
@@ -99,6 +125,7 @@ export class Books {
 
   /** From now on another agent may answer the kubelet too: its record is read before each decision. */
   distrust(reread: Reread): void {
+    this.#kubelet = null;
     this.#trusted = false;
     this.#reread = reread;
   }
@@ -109,14 +136,22 @@ export class Books {
 
   apply(event: HoldingsEvent): void {
     const { node, releaseDelayMs } = this.#terms;
+    if (event.kind === 'kubelet-appeared' && !this.areNeeded) this.#missedSome = true;
     this.#holdings = nextHoldings(this.#holdings, event, { node, releaseDelayMs });
     this.#tell();
   }
 
   /** What is shown may depend on the time alone. */
   tick(): void {
+    const nowMs = this.#clock.now();
     const lingers = this.#holdings.entries.some(({ afterlife }) => afterlife?.kind === 'releasing');
-    if (lingers || this.#damping !== null) this.#tell();
+    const damped = this.#damping !== null;
+    // As long again as it lasts, another refusal counts as a repetition.
+    if (this.#damping !== null && nowMs >= this.#damping.untilMs + this.#damping.periodMs)
+      this.#damping = null;
+    if (!(lingers || damped) || nowMs - this.#tickedMs < tickEveryMs) return;
+    this.#tickedMs = nowMs;
+    this.#tell();
   }
 
   placeMemory({ ids, books }: Asked): MemoryDecision {
@@ -154,10 +189,23 @@ export class Books {
     claim: string | null,
     response: ContainerResponse,
   ): void {
-    if (!this.areNeeded) return;
+    if (!this.areNeeded) {
+      this.#missedSome = true;
+      return;
+    }
     const record = decodeRecord(response.annotations[recordAnnotation] ?? '');
     if (record === null) throw new Error(`the answer for ${resource} has no record`);
     this.apply({ kind: 'answered', atMs: this.#clock.now(), resource, deviceIds: ids, record, claim });
+  }
+
+  async #open(kubelet: ServedKubelet, terms: MemoryTerms | null): Promise<void> {
+    const checkpoint = await kubelet.read();
+    if (this.#kubelet !== kubelet) return;
+    if (terms !== null) this.#terms = terms;
+    this.#missedSome = false;
+    this.#trusted = false;
+    this.#holdings = noHoldings(kubelet.sinceMs);
+    this.apply({ kind: 'checkpoint-found', atMs: this.#clock.now(), checkpoint });
   }
 
   #tell(): void {

@@ -1,8 +1,8 @@
-import { statSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
 import type { ListedDevices, Reading } from '../allocation/holdings/events.ts';
-import { readCheckpoint } from '../kubelet/checkpoint.ts';
+import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
 import { watchSocket } from '../kubelet/socket-watch.ts';
@@ -32,10 +32,11 @@ const rereadWithinMs = 300;
 
 /** Starts the books of the node that this agent begins to serve, from the kubelet's record as it is. */
 export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> {
-  const { books } = node;
-  books.begin(kubeletSinceMs(deps), () => rereadAfterList(node, deps));
-  const checkpoint = await readReading(deps);
-  books.apply({ kind: 'checkpoint-found', atMs: deps.clock.now(), checkpoint });
+  await node.books.begin({
+    sinceMs: kubeletSinceMs(deps),
+    read: () => readReading(deps),
+    reread: () => rereadAfterList(node, deps),
+  });
 }
 
 /**
@@ -70,6 +71,10 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
   let said = '';
+  const say = (text: string): void => {
+    if (text !== said && text !== '') log.warn(text);
+    said = text;
+  };
   const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
   while (!signal.aborted) {
     await clock.sleep(books.areNeeded ? lookEveryMs : lookForNeedMs, signal).catch(() => undefined);
@@ -84,18 +89,19 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
           ? await takeList(books, deps, isQuiet, signal)
           : 'done';
       if (wanted === 'unanswered') notBeforeMs = nowMs + tryAgainMs;
-      said = '';
+      say(books.holdings.books === 'unreadable' ? unreadable : '');
     } catch (thrown) {
       if (signal.aborted) return;
       notBeforeMs = nowMs + tryAgainMs;
-      const reason = describeError(thrown);
-      if (reason !== said) log.warn(`what containers hold cannot be asked of the kubelet: ${reason}`);
-      said = reason;
+      say(`what containers hold cannot be asked of the kubelet: ${describeError(thrown)}`);
     }
   }
 }
 
 type Outcome = 'done' | 'unanswered';
+
+const unreadable =
+  "the kubelet's record of what is held cannot be read: memory, and free GPUs that have memory on offer, are not given out until it can";
 
 async function takeList(
   books: Books,
@@ -159,13 +165,15 @@ async function rereadAsItIs(books: Books, deps: KeepBooksDeps): Promise<void> {
 }
 
 /** One list is enough: the record is of all resources. */
-function resend({ offers }: Node): void {
-  offers.value.toSorted((a, b) => a.list.value.length - b.list.value.length)[0]?.resend();
+function resend({ offers, serving }: Node): void {
+  const heard = offers.value.filter(({ resource }) => serving.isConnected(resource));
+  heard.toSorted((a, b) => a.list.value.length - b.list.value.length)[0]?.resend();
 }
 
 async function readReading({ kubeletSocket, log }: KeepBooksDeps): Promise<Reading> {
+  const folder = dirname(kubeletSocket);
   try {
-    return await readCheckpoint(dirname(kubeletSocket));
+    return existsSync(join(folder, checkpointName)) ? await readCheckpoint(folder) : 'absent';
   } catch (thrown) {
     log.debug(describeError(thrown));
     return 'unreadable';

@@ -38,6 +38,8 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
   const planner = new OfferPlanner(node, deps);
   const forget = node.books.onChange(() => {
     for (const offer of node.offers.value) offer.show();
+    // Books that were opened late find an offer of memory missing.
+    if (planner.lacksMemory) tell();
   });
   await runTogether(
     [
@@ -69,6 +71,10 @@ class OfferPlanner {
     this.#node = node;
     this.#deps = deps;
     this.#report = new PlanReport(deps.log, deps.metrics);
+  }
+
+  get lacksMemory(): boolean {
+    return this.#memory === null && this.#node.books.areNeeded;
   }
 
   plan(): void {

@@ -110,11 +110,10 @@ function allocateAll(
     }
     seen.add(id);
   }
-  const answers = containers.map((ids) => handlers.allocate(ids));
-  const waiting = answers.some((answer) => answer instanceof Promise);
-  return waiting
-    ? Promise.all(answers.map((answer) => Promise.resolve(answer)))
-    : (answers as readonly ContainerResponse[]);
+  if (containers.length > 1) return Promise.all(containers.map(async (ids) => handlers.allocate(ids)));
+  const [answer] = containers.map((ids) => handlers.allocate(ids));
+  if (answer instanceof Promise) return answer.then((response) => [response]);
+  return answer === undefined ? [] : [answer];
 }
 
 /** Writes the list and every newer one; a reader that is slow gets only the newest. Ends the stream on our stop. */

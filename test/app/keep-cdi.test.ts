@@ -1,11 +1,11 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { NodeDescription } from '../../src/cdi/describe-node.ts';
 import { keepCdi } from '../../src/app/keep-cdi.ts';
 import { emptyNode, type Node } from '../../src/app/node.ts';
 import type { OfferSettings } from '../../src/app/settings.ts';
 import { readDeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { Snapshot } from '../../src/inventory/gpu.ts';
-import { ManualClock, settle } from '../support/manual-clock.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { defaultResources } from '../support/plans.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
@@ -35,6 +35,7 @@ const settings: OfferSettings = {
     frameworkEnv: false,
   },
 };
+const patience = { timeout: 20_000, interval: 10 };
 const shortage = 'EMFILE: too many open files, scandir';
 const [first, second] = [gpu(0), gpu(1)];
 
@@ -80,8 +81,15 @@ async function keeping(serving = true) {
     async read(...gpus: readonly ReturnType<typeof gpu>[]) {
       const reading = { snapshot: snapshotOf(gpus), nodes, readAtMs: 0 };
       node.inventory.set({ reading, failure: null, noDriver: false });
-      await settle(20);
+      await vi.waitFor(() => expect(node.described.value?.reading).toBe(reading), patience);
       return node.described.value;
+    },
+    /** Lets time pass until it is so; the folder that is watched is a real one, so nobody can say how many turns that takes. */
+    async passUntil(check: () => void) {
+      await vi.waitFor(async () => {
+        await clock.advance(10_000);
+        check();
+      }, patience);
     },
     async [Symbol.asyncDispose]() {
       stop.abort();
@@ -101,9 +109,9 @@ it('what was described stays offered while the node cannot be described anew, an
   expect([...(described?.cdi?.faults.keys() ?? [])]).toEqual([second.uuid]);
   expect(keeper.lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
   keeper.faults.describe = false;
-  await keeper.clock.advance(10_000);
-  await settle(20);
-  expect(keeper.node.described.value?.cdi).toMatchObject({ trouble: [], faults: new Map() });
+  await keeper.passUntil(() =>
+    expect(keeper.node.described.value?.cdi).toMatchObject({ trouble: [], faults: new Map() }),
+  );
   expect(keeper.written.at(-1)).toEqual([`${first.uuid},${second.uuid}`]);
 });
 
@@ -112,9 +120,9 @@ it('nothing is offered as long as the node was never described', async () => {
   keeper.faults.describe = true;
   expect((await keeper.read(first))?.cdi).toMatchObject({ problem: shortage, inForce: false });
   keeper.faults.describe = false;
-  await keeper.clock.advance(10_000);
-  await settle(20);
-  expect(keeper.node.described.value?.cdi).toMatchObject({ problem: null, inForce: true });
+  await keeper.passUntil(() =>
+    expect(keeper.node.described.value?.cdi).toMatchObject({ problem: null, inForce: true }),
+  );
 });
 
 it('specs of another agent are not believed to be ours when this one comes to serve', async () => {
@@ -122,7 +130,8 @@ it('specs of another agent are not believed to be ours when this one comes to se
   expect((await keeper.read(first))?.cdi).toMatchObject({ problem: null, inForce: false });
   keeper.faults.describe = true;
   keeper.node.holdsLock.set(true);
-  await settle(20);
-  expect(keeper.node.described.value?.cdi).toMatchObject({ problem: shortage, inForce: false });
+  await keeper.passUntil(() =>
+    expect(keeper.node.described.value?.cdi).toMatchObject({ problem: shortage, inForce: false }),
+  );
   expect(keeper.written).toEqual([]);
 });

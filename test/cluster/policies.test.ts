@@ -112,6 +112,7 @@ onCluster('the validating policies', () => {
       expect([title, taken.metadata?.namespace]).toEqual([title, node.namespace]);
     }
 
+    await waitUntilRefused('a byte value in a quota', () => tryQuota(node, { [requests]: '10Gi' }));
     const bare = await refusalOf(tryQuota(node, { [memory]: '10', [`limits.${memory}`]: '10' }));
     expect(bare).toContain(`limits nothing: write "${requests}", in GiB as a plain number`);
     const bytes = await refusalOf(tryQuota(node, { [requests]: '10Gi' }));
