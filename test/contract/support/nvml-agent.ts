@@ -11,9 +11,10 @@ const library = await standInLibrary();
 export const skipNvml: boolean = mustSkip(library, 'the test of the agent on a sick NVML');
 
 /** An agent on the stand-in library, whose scenario is the file `scenario` of the folder. */
-export async function startOnStandIn(scenario: string): Promise<RunningAgent> {
+export async function startOnStandIn(scenario: string, args: readonly string[] = []): Promise<RunningAgent> {
+  const path = 'path' in library ? library.path : '';
   return startRunningAgent({
-    args: ['--device-discovery-strategy', 'nvml', '--nvml-library', 'path' in library ? library.path : ''],
+    args: ['--device-discovery-strategy', 'nvml', '--nvml-library', path, ...args],
     env: (folder) => ({ NVML_STAND_IN_SCENARIO: join(folder, 'scenario') }),
     files: { scenario: `${scenario}\n` },
   });
