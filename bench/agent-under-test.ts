@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentProcess, type SelfProgram, startAgent } from '../src/simulator/agent-process.ts';
@@ -12,6 +12,8 @@ export interface Subject {
   readonly program: SelfProgram;
   readonly driverArgs: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** The config file's content; without it there is none. */
+  readonly config?: object;
 }
 
 /** A stand-in kubelet in a folder of its own, and agents that serve it. */
@@ -38,6 +40,11 @@ export async function openStage(subject: Subject): Promise<Stage> {
     '--http-address',
     'off',
   ];
+  if (subject.config !== undefined) {
+    const path = join(folder, 'config.yaml');
+    await writeFile(path, JSON.stringify(subject.config));
+    args.push('--config-file', path);
+  }
   return {
     kubelet,
     startAgent() {

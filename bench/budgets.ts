@@ -2,8 +2,10 @@
 export const budgets: Readonly<Record<string, { readonly budget: string; readonly goal: string }>> = {
   'bare Node: exec → exit': { budget: '', goal: 'the floor' },
   'exec → first list at the kubelet': { budget: '300', goal: '120' },
+  'exec → first list, 20,000 time slices': { budget: '600', goal: '250' },
   'Allocate, 1 GPU': { budget: '0.6 / 2', goal: '0.15 / 0.55' },
   'GetPreferredAllocation, 1 of 8 GPUs': { budget: '1', goal: '0.5' },
+  'GetPreferredAllocation, 1 of 20,000 time slices': { budget: '40', goal: '25' },
   'preferred devices, 1 to 8 of 8 GPUs': { budget: '1', goal: '0.5' },
   'preferred devices, 3 of 16 GPUs': { budget: '5', goal: '1' },
   'preferred devices, 1 to 16 of 16 GPUs': { budget: '5', goal: '1' },

@@ -28,6 +28,12 @@ async function* startToList(subject: Subject, runs: number): AsyncGenerator<numb
   }
 }
 
+/** Eight GPUs as 20,000 time slices, the longest list that there can be. */
+function inSlices(subject: Subject): Subject {
+  const resources = [{ name: gpuResource, replicas: 2500 }];
+  return { ...subject, config: { version: 'v1', sharing: { timeSlicing: { resources } } } };
+}
+
 async function* stopToExit(subject: Subject, runs: number): AsyncGenerator<number> {
   await using stage = await openStage(subject);
   for (let run = 0; run < runs; run += 1) {
@@ -205,8 +211,20 @@ async function stopAgent(stage: Stage, agent: ReturnType<Stage['startAgent']>): 
 /** Every figure of `npm run bench`, in order. */
 export const measurements: readonly Measurement[] = [
   { name: 'exec → first list at the kubelet', unit: 'ms', runs: 20, measure: startToList },
+  {
+    name: 'exec → first list, 20,000 time slices',
+    unit: 'ms',
+    runs: 20,
+    measure: (subject, runs) => startToList(inSlices(subject), runs),
+  },
   { name: 'Allocate, 1 GPU', unit: 'ms', runs: 2000, measure: allocate },
   { name: 'GetPreferredAllocation, 1 of 8 GPUs', unit: 'ms', runs: 2000, measure: prefer },
+  {
+    name: 'GetPreferredAllocation, 1 of 20,000 time slices',
+    unit: 'ms',
+    runs: 100,
+    measure: (subject, runs) => prefer(inSlices(subject), runs),
+  },
   { name: 'kubelet.sock recreated → list', unit: 'ms', runs: 50, measure: kubeletRestart },
   { name: 'Register refused → list', unit: 'ms', runs: 10, measure: refusedRegister },
   { name: 'list stream lost → list', unit: 'ms', runs: 10, measure: lostStream },
