@@ -11,7 +11,7 @@ import type { Fit } from '../allocation/promise.ts';
 import { recordAnnotation } from '../allocation/record.ts';
 import type { ContainerResponse } from '../allocation/response.ts';
 import type { Clock } from '../lib/clock.ts';
-import { memoryResource, type MemoryPlan } from '../resources/memory-units.ts';
+import { memoryResource, noMemory, type MemoryPlan } from '../resources/memory-units.ts';
 import { Calls } from './calls.ts';
 
 /** What the config and the GPUs say of memory. */
@@ -214,15 +214,7 @@ export class Books {
 }
 
 const noTerms: MemoryTerms = {
-  plan: {
-    kind: 'planned',
-    unitMiB: 1024,
-    gpus: [],
-    units: 0,
-    leftOut: [],
-    memoryOnly: new Set(),
-    unknownDevices: [],
-  },
+  plan: noMemory(1024),
   node: { memoryResource, known: new Set(), gpuOfMig: new Map() },
   faults: new Map(),
   maxPerContainer: null,

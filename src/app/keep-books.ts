@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
-import type { ListedDevices, Reading } from '../allocation/holdings/events.ts';
+import type { Reading } from '../allocation/holdings/events.ts';
 import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
@@ -9,6 +9,7 @@ import { watchSocket } from '../kubelet/socket-watch.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { onceEach } from '../lib/once-each.ts';
 import type { Books } from './books.ts';
 import type { Node } from './node.ts';
 import { runTogether } from './supervise.ts';
@@ -70,11 +71,9 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { books, offers, serving } = node;
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
-  let said = '';
-  const say = (text: string): void => {
-    if (text !== said && text !== '') log.warn(text);
-    said = text;
-  };
+  const say = onceEach((text) => {
+    if (text !== '') log.warn(text);
+  });
   const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
   while (!signal.aborted) {
     await clock.sleep(books.areNeeded ? lookEveryMs : lookForNeedMs, signal).catch(() => undefined);
@@ -109,7 +108,7 @@ async function takeList(
   isQuiet: () => boolean,
   signal: AbortSignal,
 ): Promise<Outcome> {
-  const containers = await list(deps, isQuiet, signal);
+  const containers = await listHeldDevices(deps.podResourcesSocket, isQuiet, signal);
   if (containers === 'busy') return 'done';
   books.apply({ kind: 'listed', atMs: deps.clock.now(), containers });
   return 'done';
@@ -124,7 +123,7 @@ async function makeRound(
 ): Promise<Outcome> {
   const { clock } = deps;
   const startedMs = clock.now();
-  const containers = await list(deps, isQuiet, signal);
+  const containers = await listHeldDevices(deps.podResourcesSocket, isQuiet, signal);
   if (containers === 'busy') return 'done';
   const folder = dirname(deps.kubeletSocket);
   if (!(await waitUntilRewritten(folder, () => resend(node), writtenWithinMs, clock, signal)))
@@ -137,14 +136,6 @@ async function makeRound(
   if (isFirst && books.holdings.started)
     deps.log.info({ held: books.holdings.entries.length }, 'what containers hold on this node is known');
   return 'done';
-}
-
-async function list(
-  { podResourcesSocket }: KeepBooksDeps,
-  isQuiet: () => boolean,
-  signal: AbortSignal,
-): Promise<readonly ListedDevices[] | 'busy' | null> {
-  return listHeldDevices(podResourcesSocket, isQuiet, signal);
 }
 
 /** During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. */

@@ -3,6 +3,7 @@ import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { onceEach } from '../lib/once-each.ts';
 import { leavingMs } from '../resources/roster.ts';
 import { mayList } from '../allocation/holdings/due.ts';
 import type { Calls } from './calls.ts';
@@ -112,13 +113,4 @@ async function heldDevices(
     held.set(resource, ids);
   }
   return held;
-}
-
-/** Says a text when it differs from the one said before. */
-function onceEach(say: (text: string) => void): (text: string) => void {
-  let said = '';
-  return (text) => {
-    if (text !== said) say(text);
-    said = text;
-  };
 }

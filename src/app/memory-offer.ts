@@ -3,15 +3,13 @@ import { buildMemoryResponse, type MemoryDevice } from '../allocation/memory-res
 import { showMemory } from '../allocation/shown-devices.ts';
 import type { ContainerResponse } from '../allocation/response.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
-import { Refusal } from '../kubelet/handlers.ts';
 import { Latest } from '../lib/latest.ts';
 import { memoryResource } from '../resources/memory-units.ts';
 import { leavingMs } from '../resources/roster.ts';
 import type { Books } from './books.ts';
-import type { NodeFacts, Offered, OfferDeps } from './offer.ts';
-
-/** How long after an Allocate its ids stay listed, whatever becomes of them. */
-const recentMs = 5000;
+import { recentMs, type NodeFacts, type Offered, type OfferDeps } from './offer.ts';
+import { refuse } from './refuse.ts';
+import { isSameList } from './same-list.ts';
 
 /** What an offer of memory depends on beside what is booked. */
 export interface MemoryFacts extends NodeFacts {
@@ -51,7 +49,7 @@ export class MemoryOffer implements Offered {
       listed(id, withheld === null),
     );
     const list = [...shown, ...this.#leavers(new Set(shown.map(({ id }) => id)), nowMs)];
-    if (isSame(list, this.list.value)) return;
+    if (isSameList(list, this.list.value)) return;
     this.list.set(list);
     const healthy = list.filter(({ health }) => health === 'Healthy').length;
     this.#deps.metrics.devices(this.resource, { healthy, unhealthy: list.length - healthy });
@@ -89,10 +87,8 @@ export class MemoryOffer implements Offered {
     const decision = this.#books.placeMemory({ ids, books });
     if (decision.kind === 'reread-first') return this.#books.reread().then(() => this.#decide(ids, 'reread'));
     if (decision.kind === 'refused') {
-      const { reason, message } = decision;
-      metrics.refusal(resource, reason);
-      log.warn({ resource, reason, asked: ids.length }, `refused: ${message}`);
-      throw new Refusal(decision.isMisfit ? 'not-available' : 'invalid-request', message);
+      const kind = decision.isMisfit ? 'not-available' : 'invalid-request';
+      refuse({ resource, asked: ids.length, kind }, decision, this.#deps);
     }
     const { nodes, settings, cdiNames, gpus, frameworkEnv } = this.#facts;
     const device = gpus.get(decision.gpu.uuid);
@@ -119,11 +115,4 @@ export class MemoryOffer implements Offered {
 
 function listed(id: string, healthy: boolean): ListedDevice {
   return { id, health: healthy ? 'Healthy' : 'Unhealthy', numaNode: null };
-}
-
-function isSame(one: readonly ListedDevice[], other: readonly ListedDevice[]): boolean {
-  return (
-    one.length === other.length &&
-    one.every(({ id, health }, at) => id === other[at]?.id && health === other[at].health)
-  );
 }

@@ -1,6 +1,6 @@
 import type { Gpu, Snapshot } from '../inventory/gpu.ts';
 import type { MemoryDevice } from '../allocation/memory-response.ts';
-import { memoryResource, planMemory, type MemoryPlan } from '../resources/memory-units.ts';
+import { memoryResource, noMemory, planMemory, type MemoryPlan } from '../resources/memory-units.ts';
 import type { ResourcePlan } from '../resources/plan.ts';
 import type { Remarks } from '../resources/remark.ts';
 import type { MemoryTerms } from './books.ts';
@@ -80,18 +80,6 @@ export function withoutMemoryOnly(
     ...resource,
     devices: resource.devices.filter(({ gpu, mig }) => mig !== null || !memoryOnly.has(gpu.uuid)),
   }));
-}
-
-function noMemory(unitMiB: number): MemoryPlan {
-  return {
-    kind: 'planned',
-    unitMiB,
-    gpus: [],
-    units: 0,
-    leftOut: [],
-    memoryOnly: new Set(),
-    unknownDevices: [],
-  };
 }
 
 function findFaults({

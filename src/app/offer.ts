@@ -11,7 +11,7 @@ import {
 import { showOthers } from '../allocation/shown-devices.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
-import { Refusal, type ResourceHandlers } from '../kubelet/handlers.ts';
+import type { ResourceHandlers } from '../kubelet/handlers.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
@@ -22,10 +22,12 @@ import type { PlannedDevice } from '../resources/planned-device.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 import type { Books } from './books.ts';
 import { nextRoster, type RosterDevice } from '../resources/roster.ts';
+import { refuse } from './refuse.ts';
 import { reportFaults } from './report-faults.ts';
+import { isSameList } from './same-list.ts';
 
 /** How long after an Allocate its ids count as in use, whatever the kubelet's records say. */
-const recentMs = 5000;
+export const recentMs = 5000;
 
 export interface OfferDeps {
   readonly clock: Clock;
@@ -176,21 +178,14 @@ export class Offer implements Offered {
       oneShareOnly: this.#oneShareOnly,
     });
     if (decision.kind === 'refused') {
-      metrics.refusal(resource, decision.reason);
-      log.warn({ resource, reason: decision.reason, asked: ids.length }, `refused: ${decision.message}`);
-      throw new Refusal(
-        decision.reason === 'unhealthy-device' ? 'not-available' : 'invalid-request',
-        decision.message,
-      );
+      const kind = decision.reason === 'unhealthy-device' ? 'not-available' : 'invalid-request';
+      refuse({ resource, asked: ids.length, kind }, decision, this.#deps);
     }
     for (const { id } of decision.devices) this.#recentlyNamed.set(id, nowMs);
     const placed = books.placeWhole(resource, { ids, books: reading });
     if (placed.kind === 'reread-first') return books.reread().then(() => this.#decide(ids, 'reread'));
-    if (placed.kind === 'refused') {
-      metrics.refusal(resource, placed.reason);
-      log.warn({ resource, reason: placed.reason, asked: ids.length }, `refused: ${placed.message}`);
-      throw new Refusal('not-available', placed.message);
-    }
+    if (placed.kind === 'refused')
+      refuse({ resource, asked: ids.length, kind: 'not-available' }, placed, this.#deps);
     metrics.allocation(resource);
     log.info({ resource, devices: decision.devices.map(({ id }) => id) }, 'allocated');
     const cdi = cdiNames === null ? null : { names: cdiNames, id: randomUUID() };
@@ -214,7 +209,7 @@ export class Offer implements Offered {
     if (roster.length !== this.#roster.length || roster.some(({ id }, at) => id !== this.#roster[at]?.id))
       this.#prefer = null;
     this.#roster = roster;
-    if (JSON.stringify(list) === JSON.stringify(this.list.value)) return;
+    if (isSameList(list, this.list.value)) return;
     this.list.set(list);
     const healthy = list.filter((device) => device.health === 'Healthy').length;
     this.#deps.metrics.devices(this.resource, { healthy, unhealthy: list.length - healthy });

@@ -72,6 +72,19 @@ export function planMemory(gpus: readonly Gpu[], settings: MemorySettings): Memo
   };
 }
 
+/** The plan of a node that offers no memory. */
+export function noMemory(unitMiB: number): MemoryPlan {
+  return {
+    kind: 'planned',
+    unitMiB,
+    gpus: [],
+    units: 0,
+    leftOut: [],
+    memoryOnly: new Set(),
+    unknownDevices: [],
+  };
+}
+
 /** The id of a memory unit. */
 export function memoryId(number: number): string {
   return `m${number}`;
