@@ -1,19 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { buildResponse, type ResponseSettings } from '../../src/allocation/response.ts';
+import { buildResponse } from '../../src/allocation/response.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { devicesOf } from '../support/plans.ts';
 import { gpu, instance, migGpu } from '../support/snapshots.ts';
-
-const settings: ResponseSettings = {
-  deviceListStrategies: ['envvar'],
-  deviceIdStrategy: 'uuid',
-  passDeviceSpecs: false,
-  imexChannelIds: [],
-  features: { gdrcopy: false, gds: false, mofed: false },
-  cdiAnnotationPrefix: 'cdi.k8s.io/',
-};
+import { settings } from '../support/response-settings.ts';
 
 /** A driver container's root, so that host and container paths differ. */
 const nodes: DeviceNodes = {

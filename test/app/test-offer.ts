@@ -6,15 +6,7 @@ import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { recordingLog, type LoggedLine } from '../support/recording-log.ts';
-
-const settings: ResponseSettings = {
-  deviceListStrategies: ['envvar'],
-  deviceIdStrategy: 'uuid',
-  passDeviceSpecs: false,
-  imexChannelIds: [],
-  features: { gdrcopy: false, gds: false, mofed: false },
-  cdiAnnotationPrefix: 'cdi.k8s.io/',
-};
+import { settings } from '../support/response-settings.ts';
 
 /** A node without control nodes and channels. */
 export const deviceNodes: DeviceNodes = {

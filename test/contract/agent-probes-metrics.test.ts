@@ -5,15 +5,7 @@ import { version } from '../../src/lib/version.ts';
 import { callOnce } from '../simulator/call-once.ts';
 import { type ParsedMetrics, parsePrometheusText } from './support/prometheus-text.ts';
 import { gpuResource as resource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
-
-const args = (folder: string): readonly string[] => [
-  '--device-discovery-strategy',
-  'simulated',
-  '--scenario',
-  join(folder, 'node.yaml'),
-];
-const good = { name: 'node', preset: 'v100x4' };
-const files = { 'node.yaml': good };
+import { args, files, good } from './support/v100-node.ts';
 
 /** The metrics, once a sample has the value. */
 async function metricsWith(

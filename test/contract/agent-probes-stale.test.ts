@@ -1,15 +1,6 @@
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { startRunningAgent } from './support/running-agent.ts';
-
-const args = (folder: string): readonly string[] => [
-  '--device-discovery-strategy',
-  'simulated',
-  '--scenario',
-  join(folder, 'node.yaml'),
-];
-const good = { name: 'node', preset: 'v100x4' };
-const files = { 'node.yaml': good };
+import { args, files, good } from './support/v100-node.ts';
 
 // An inventory is stale after 30 s: these wait for it, side by side.
 describe.concurrent('/readyz on an inventory that has become old', () => {

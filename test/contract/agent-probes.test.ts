@@ -1,15 +1,6 @@
-import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { gpuResource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
-
-const args = (folder: string): readonly string[] => [
-  '--device-discovery-strategy',
-  'simulated',
-  '--scenario',
-  join(folder, 'node.yaml'),
-];
-const good = { name: 'node', preset: 'v100x4' };
-const files = { 'node.yaml': good };
+import { args, files, good } from './support/v100-node.ts';
 
 /** The whole answer of /readyz once it is this one; /livez is good all the while. */
 async function expectReadyz(
