@@ -28,7 +28,7 @@ export function readNodeStatus(node: Node, config: Config, clock: Clock): NodeSt
 function describeAgent({ holdsLock, serving }: Node): AgentStatus {
   if (holdsLock.value) return { version, role: 'serving', reason: null };
   const role = serving.standingBy ? 'standby' : 'waiting';
-  return { version, role, reason: serving.waitingFor ?? 'it has just given up serving' };
+  return { version, role, reason: serving.waitingFor ?? 'no longer serving' };
 }
 
 function describeInventory({ inventory }: Node, rescanIntervalMs: number, nowMs: number): InventoryStatus {

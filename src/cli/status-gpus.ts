@@ -22,10 +22,10 @@ export function gpuLines({ gpus, elsewhere }: NodeStatus): readonly StyledLine[]
   const [head = '', ...table] = textTable([heads, ...rows])
     .trimEnd()
     .split('\n');
-  const holders = new HolderTable([...gpus.flatMap((gpu) => gpu.holders ?? []), ...elsewhere]);
-  if (gpus.length === 0) return [plain('No GPU.'), ...elsewhereLines(elsewhere, holders)];
+  const all = [...gpus.flatMap((gpu) => gpu.holders ?? []), ...elsewhere];
+  const holders = new HolderTable(all, gpus);
   return [
-    { text: head, style: 'bold' },
+    gpus.length === 0 ? plain('No GPU.') : { text: head, style: 'bold' },
     ...gpus.flatMap((gpu, at) => {
       const text = table[at] ?? '';
       const state = stateOf(gpu);
@@ -36,6 +36,7 @@ export function gpuLines({ gpus, elsewhere }: NodeStatus): readonly StyledLine[]
       ];
     }),
     ...elsewhereLines(elsewhere, holders),
+    ...legend(all),
   ];
 }
 
@@ -108,22 +109,37 @@ function detailLines(gpu: GpuStatus): readonly StyledLine[] {
   ];
 }
 
-const stateNotes = {
-  held: '',
-  pending: 'pending',
-  ending: 'ending',
-  orphan: 'orphan: the kubelet lost sight of it',
-  releasing: 'releasing: ended, booked a while longer',
-  inherited: "inherited: another plugin's",
-  foreign: 'foreign: nobody can place it',
-} as const satisfies Readonly<Record<HolderState, string>>;
+const stateTexts: Readonly<Partial<Record<HolderState, string>>> = {
+  pending: "answered, and not in the kubelet's books yet",
+  ending: "no longer in the kubelet's list of pods, still in its books",
+  orphan: 'lost by a kubelet that restarted; its containers may run on',
+  releasing: 'ended, and booked for a while longer (memory.releaseDelay)',
+  inherited: 'given out by another plugin',
+  foreign: 'nobody can tell what it holds, so no memory is offered',
+};
+
+/** What the states mean of which there are some. */
+function legend(holders: readonly HolderStatus[]): readonly StyledLine[] {
+  const used = new Set(holders.map(({ state }) => state));
+  const lines = Object.entries(stateTexts).filter(([state]) => used.has(state as HolderState));
+  if (lines.length === 0) return [];
+  return [plain(''), ...lines.map(([state, text]) => ({ text: `${state}: ${text}`, style: 'dim' as const }))];
+}
 
 /** Holders as lines whose columns are equally wide all over the node. */
 class HolderTable {
   readonly #lines: ReadonlyMap<HolderStatus, string>;
 
-  constructor(holders: readonly HolderStatus[]) {
-    const rows = holders.map((holder) => [amountOf(holder), nameOf(holder), stateNotes[holder.state]]);
+  constructor(holders: readonly HolderStatus[], gpus: readonly GpuStatus[]) {
+    const profiles = new Map(
+      gpus.flatMap(({ migInstances }) => migInstances.map(({ uuid, profile }) => [uuid, profile] as const)),
+    );
+    const hasStates = holders.some(({ state }) => state !== 'held');
+    const rows = holders.map((holder) => [
+      amountOf(holder, profiles),
+      ...(hasStates ? [holder.state === 'held' ? '' : holder.state] : []),
+      nameOf(holder),
+    ]);
     const texts = textTable(rows).split('\n');
     this.#lines = new Map(holders.map((holder, at) => [holder, texts[at] ?? '']));
   }
@@ -134,12 +150,15 @@ class HolderTable {
   }
 }
 
-function amountOf({ share, units, memoryMiB, devices }: HolderStatus): string {
+function amountOf(
+  { share, units, memoryMiB, devices }: HolderStatus,
+  profiles: ReadonlyMap<string, string>,
+): string {
   switch (share) {
     case 'memory':
       return `${count(units ?? 0, 'unit')}${memoryMiB === null ? '' : `, ${memoryMiB} MiB`}`;
     case 'mig':
-      return count(devices.length, 'MIG instance');
+      return `MIG ${devices.map((id) => profiles.get(id) ?? id).join(', ')}`;
     case 'time-slice':
       return count(devices.length, 'time slice');
     case 'whole':
@@ -149,6 +168,6 @@ function amountOf({ share, units, memoryMiB, devices }: HolderStatus): string {
 
 function nameOf({ namespace, pod, container, podUid }: HolderStatus): string {
   if (pod !== null) return `${namespace}/${pod}/${container}`;
-  if (podUid !== null) return `${container} of pod ${podUid}`;
+  if (podUid !== null) return `pod ${podUid}/${container}`;
   return 'not known yet';
 }

@@ -28,12 +28,10 @@ function opening(
   const { ageSeconds, isStale, failure, unreadable } = inventory;
   const age = time === 'stands' ? `; the GPUs were read ${Math.round(ageSeconds ?? 0)} s ago` : '';
   const read = ageSeconds === null ? '; the GPUs were not read yet' : age;
-  const role = agent.role === 'serving' ? 'serves this node' : `does not serve this node (${agent.reason})`;
+  const isServing = agent.role === 'serving';
   return [
-    {
-      text: `Slicewise ${agent.version} ${role}${read}.`,
-      style: agent.role === 'serving' ? null : 'yellow',
-    },
+    plain(`Slicewise ${agent.version} ${isServing ? 'serves' : 'does not serve'} this node${read}.`),
+    ...(agent.reason === null ? [] : [{ text: `It is ${agent.reason}.`, style: 'yellow' as const }]),
     ...(isStale && failure === null ? [warning('The driver does not answer: what follows is old.')] : []),
     ...(failure === null ? [] : [warning(`The GPUs cannot be read: ${failure}`)]),
     ...unreadable.map(({ index, error }) => warning(`GPU ${index} is not offered: ${error}`)),
@@ -41,8 +39,8 @@ function opening(
       ? []
       : [
           holdings.state === 'not-tracked'
-            ? { text: `Who holds what is not tracked: ${holdings.reason}.`, style: 'dim' as const }
-            : warning(`Who holds what is not certain: ${holdings.reason}.`),
+            ? { text: `Holders are not tracked: ${holdings.reason}.`, style: 'dim' as const }
+            : warning(`Holders are not certain: ${holdings.reason}.`),
         ]),
   ];
 }
@@ -64,10 +62,10 @@ function tableLines(resources: readonly ResourceStatus[]): readonly StyledLine[]
 }
 
 const pauseTexts = {
-  starting: 'Nothing new is offered of memory: it is not known yet what is held.',
-  'unreadable-checkpoint': "Nothing new is offered of memory: the kubelet's record cannot be read.",
-  'foreign-allocation': 'Nothing new is offered of memory: somebody holds what nobody can place (foreign).',
-  'other-unit': 'Nothing new is offered of memory: units of another size are still held.',
+  starting: 'No memory is offered now: it is not known yet what is held.',
+  'unreadable-checkpoint': "No memory is offered now: the kubelet's record cannot be read.",
+  'foreign-allocation': 'No memory is offered now: somebody holds what nobody can place (foreign).',
+  'other-unit': 'No memory is offered now: units of another size are still held.',
 } as const satisfies Readonly<Record<MemoryPause, string>>;
 
 function memoryLines(memory: MemoryStatus | null): readonly StyledLine[] {

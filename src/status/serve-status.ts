@@ -2,20 +2,11 @@ import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
-import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
-import type { Log } from '../lib/log.ts';
 import { onceEach } from '../lib/once-each.ts';
-import { StatusLines } from './status-lines.ts';
+import { StatusLines, type StatusLinesDeps } from './status-lines.ts';
 import { findStatusSockets, newStatusSocket } from './status-socket.ts';
-
-export interface ServeStatusDeps {
-  /** The status as it is now, from memory. */
-  readonly status: () => NodeStatus;
-  readonly clock: Clock;
-  readonly log: Log;
-}
 
 const maxConnections = 16;
 /** How often it is looked whether the socket is still there. */
@@ -28,7 +19,7 @@ const maxPathBytes = 107;
  * Answers `slicewise status` on a socket of its own in the folder, until the signal aborts. That it cannot is said once, and tried again:
  * nothing else depends on it.
  */
-export async function serveStatus(folder: string, deps: ServeStatusDeps, signal: AbortSignal): Promise<void> {
+export async function serveStatus(folder: string, deps: StatusLinesDeps, signal: AbortSignal): Promise<void> {
   const { clock, log } = deps;
   const say = onceEach((reason) => {
     if (reason !== '')

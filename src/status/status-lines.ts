@@ -1,11 +1,15 @@
 import type { Socket } from 'node:net';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { Clock } from '../lib/clock.ts';
+import { toError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
 import { maxRequestLength, requests, type StatusRefusal, type StatusRequest } from './status-socket.ts';
 
 export interface StatusLinesDeps {
+  /** The status as it is now, from memory. */
   readonly status: () => NodeStatus;
   readonly clock: Clock;
+  readonly log: Log;
 }
 
 const maxWatchers = 8;
@@ -24,8 +28,17 @@ export class StatusLines implements Disposable {
     this.#deps = deps;
   }
 
-  /** Answers one client until it, or this, has ended; never rejects. */
+  /** Answers one client until it, or this, has ended; never rejects: whatever is wrong here, the kubelet is served. */
   async answer(socket: Socket): Promise<void> {
+    try {
+      await this.#answer(socket);
+    } catch (thrown) {
+      this.#deps.log.error({ err: toError(thrown) }, 'slicewise status could not be answered');
+      socket.destroy();
+    }
+  }
+
+  async #answer(socket: Socket): Promise<void> {
     socket.on('error', () => undefined);
     if (this.#scope.signal.aborted) return void socket.destroy();
     this.#sockets.add(socket);
@@ -41,8 +54,11 @@ export class StatusLines implements Disposable {
       return void socket.end(line({ error: `${maxWatchers} clients are watching already` }));
     socket.setTimeout(0);
     this.#watchers += 1;
-    await this.#watch(socket, AbortSignal.any([gone.signal, this.#scope.signal]));
-    this.#watchers -= 1;
+    try {
+      await this.#watch(socket, AbortSignal.any([gone.signal, this.#scope.signal]));
+    } finally {
+      this.#watchers -= 1;
+    }
     socket.end();
   }
 

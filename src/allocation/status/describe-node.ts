@@ -75,12 +75,14 @@ export function describeNode(facts: NodeFacts): NodeStatus {
 
 function describeHoldings({ agent, isTracked, offer }: NodeFacts): HoldingsStatus {
   const { books, started } = offer.holdings;
-  if (agent.role !== 'serving')
-    return { state: 'not-tracked', reason: 'the agent that serves the node keeps account of what is held' };
+  if (agent.role === 'standby')
+    return { state: 'not-tracked', reason: 'only the agent that serves the node knows' };
+  if (agent.role === 'waiting')
+    return { state: 'not-tracked', reason: 'this agent does not serve the node yet' };
   if (!isTracked)
     return {
       state: 'not-tracked',
-      reason: 'this node offers no GPU memory, so the kubelet alone keeps account of what is held',
+      reason: 'no GPU memory is offered, so only the kubelet knows',
     };
   if (books === 'unreadable')
     return { state: 'unreadable', reason: "the kubelet's record of what is held cannot be read" };
