@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
-import { createInterface } from 'node:readline';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
 import { OperatorError, systemErrorCode } from '../lib/errors.ts';
 import { findStatusSockets, type StatusRefusal, type StatusRequest } from './status-socket.ts';
@@ -38,7 +37,7 @@ export async function* watchStatus(
   signal.addEventListener('abort', hangUp, { once: true });
   try {
     if (signal.aborted) return;
-    for await (const line of createInterface({ input: connection })) yield readStatus(line, socket);
+    for await (const line of linesOf(connection)) yield readStatus(line, socket);
   } finally {
     signal.removeEventListener('abort', hangUp);
     connection.destroy();
@@ -49,8 +48,7 @@ async function askOnce(socket: string): Promise<AskedAgent> {
   const connection = await connect(socket, 'status');
   connection.setTimeout(answerWithinMs, () => connection.destroy());
   try {
-    for await (const line of createInterface({ input: connection }))
-      return { socket, status: readStatus(line, socket) };
+    for await (const line of linesOf(connection)) return { socket, status: readStatus(line, socket) };
   } finally {
     connection.destroy();
   }
@@ -63,6 +61,21 @@ async function connect(socket: string, request: StatusRequest): Promise<Socket> 
   connection.on('error', () => undefined);
   connection.write(`${request}\n`);
   return connection;
+}
+
+/** What is said until the connection ends, from whichever side. Not by node:readline, which never hears of a `destroy`. */
+async function* linesOf(connection: Socket): AsyncGenerator<string, void, void> {
+  let rest = '';
+  connection.setEncoding('utf8');
+  try {
+    for await (const part of connection as AsyncIterable<string>) {
+      const lines = (rest + part).split('\n');
+      rest = lines.pop() ?? '';
+      yield* lines;
+    }
+  } catch (thrown) {
+    if (!connection.destroyed) throw thrown;
+  }
 }
 
 function readStatus(line: string, socket: string): NodeStatus {
@@ -103,8 +116,8 @@ function noAgent(folder: string, dead: readonly string[]): OperatorError {
 }
 
 function forPeople(thrown: unknown, folder: string): unknown {
+  if (thrown instanceof OperatorError) return thrown;
   const code = systemErrorCode(thrown);
-  if (code === undefined) return thrown;
   if (code === 'EACCES' || code === 'EPERM')
     return new OperatorError('not-allowed', `Only root may ask the agent through ${folder}`, {
       cause: thrown,
