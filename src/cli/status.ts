@@ -82,16 +82,21 @@ async function watch(
   { stderr, signal }: Terminal,
 ): Promise<void> {
   let asked: AskedAgent | null = first;
+  let wasServed = false;
   while (!signal.aborted) {
     if (asked !== null) {
       try {
-        for await (const status of watchStatus(asked.socket, signal)) print(status);
+        for await (const status of watchStatus(asked.socket, signal)) {
+          wasServed = status.agent.role === 'serving';
+          print(status);
+        }
       } catch (thrown) {
         // What the agent itself says will not change by asking again; a broken connection means that it has ended.
         if (thrown instanceof OperatorError) throw thrown;
       }
       if (signal.aborted) return;
-      stderr.write('slicewise status: the agent has ended, or another one serves: looking for it\n');
+      if (wasServed) stderr.write('slicewise status: this agent serves no more: looking for another one\n');
+      wasServed = false;
     }
     await systemClock.sleep(lookAgainMs, signal).catch(() => undefined);
     asked = await askStatus(folder).catch(() => null);
