@@ -254,7 +254,7 @@ describe('a GPU', () => {
     expect(d).toMatchObject({
       memory: null,
       reservedMiB: 512,
-      withoutMemory: 'it is in MIG mode',
+      withoutMemory: 'in MIG mode',
       migInstances: [{ uuid: 'MIG-1', profile: '1g.5gb' }],
       offeredAs: ['nvidia.com/mig-1g.5gb'],
       withheld: [],
