@@ -53,7 +53,7 @@ export const definitions = {
   devicesWithheld: {
     kind: 'gauge',
     name: 'slicewise_devices_withheld',
-    help: 'Devices in the list that are Unhealthy, by the reason; served by the agent that holds the lock, as all that follows from what is held.',
+    help: 'Devices in the list that are Unhealthy, by the reason.',
     labels: {
       resource: 'resource',
       reason: ['fault', 'leaving', 'not-promised', 'other-use', 'lingering', 'books-unknown'],
