@@ -49,38 +49,40 @@ export interface GpuFacts {
 
 /** A GPU as a person is told of it. */
 export function describeGpu(gpu: Gpu, facts: GpuFacts): GpuStatus {
-  const { offer, room, use, isTracked, devices } = facts;
-  const { uuid, index, name, migInstances, memoryReservedMiB } = gpu;
-  const mine = [...devices.values()].flat();
-  const reasons = mine.flatMap(({ unhealthy }) => (unhealthy === null ? [] : [unhealthy]));
-  const entries = [...(use?.memory ?? []), ...(use?.whole ?? [])];
-  const planned = room?.gpu ?? null;
+  const { offer, room, devices } = facts;
+  const { uuid, index, name, migInstances, error } = gpu;
+  const reasons = [...devices.values()]
+    .flat()
+    .flatMap(({ unhealthy }) => (unhealthy === null ? [] : [unhealthy]));
   return {
     index,
     uuid,
     product: name,
-    totalMiB: planned?.totalMiB ?? gpu.memoryTotalMiB,
-    reservedMiB:
-      planned === null
-        ? memoryReservedMiB
-        : planned.totalMiB - planned.restMiB - planned.units * offer.plan.unitMiB,
-    memory:
-      room === null
-        ? null
-        : {
-            units: room.gpu.units,
-            heldUnits: isTracked ? (use?.units ?? 0) : null,
-            freeUnits: isTracked ? room.hole : null,
-          },
+    totalMiB: room?.gpu.totalMiB ?? gpu.memoryTotalMiB,
+    reservedMiB: room === null ? gpu.memoryReservedMiB : reservedOf(room, offer.plan.unitMiB),
+    memory: room === null ? null : describeRoom(room, facts),
     withoutMemory: offer.plan.leftOut.find((each) => each.uuid === uuid)?.reason ?? null,
     migInstances: migInstances.map((instance) => ({ uuid: instance.uuid, profile: instance.profile })),
-    fault: offer.faults.get(uuid) ?? gpu.error,
+    fault: offer.faults.get(uuid) ?? error,
     offeredAs: [...devices.keys()],
     withheld: [...new Set(reasons)],
-    holders: isTracked
-      ? entries
-          .toSorted((one, other) => one.sequence - other.sequence)
-          .map((entry) => describeHolder(entry, uuid, offer.node))
-      : null,
+    holders: facts.isTracked ? describeHolders(uuid, facts) : null,
   };
+}
+
+function reservedOf({ gpu: { totalMiB, restMiB, units } }: MemoryRoom, unitMiB: number): number {
+  return totalMiB - restMiB - units * unitMiB;
+}
+
+function describeRoom({ gpu, hole }: MemoryRoom, { use, isTracked }: GpuFacts): GpuMemoryStatus {
+  const { units } = gpu;
+  return isTracked
+    ? { units, heldUnits: use?.units ?? 0, freeUnits: hole }
+    : { units, heldUnits: null, freeUnits: null };
+}
+
+function describeHolders(uuid: string, { use, offer }: GpuFacts): readonly HolderStatus[] {
+  return [...(use?.memory ?? []), ...(use?.whole ?? [])]
+    .toSorted((one, other) => one.sequence - other.sequence)
+    .map((entry) => describeHolder(entry, uuid, offer.node));
 }
