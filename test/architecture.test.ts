@@ -21,6 +21,7 @@ const rules: ArchitectureRules = {
     config: ['lib', 'types of resources'],
     kubelet: ['lib', 'allocation', 'resources'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
+    status: ['lib', 'types of allocation'],
     // The kubelet's contract speaks of answers in the words of allocation/response.ts.
     simulator: [
       'lib',
@@ -29,8 +30,19 @@ const rules: ArchitectureRules = {
       'kubelet/wire.ts',
       'types of allocation/response.ts',
     ],
-    app: ['lib', 'inventory', 'resources', 'allocation', 'cdi', 'config', 'kubelet', 'metrics', 'simulator'],
-    cli: ['lib', 'app', 'config', 'simulator', 'inventory', 'resources', 'allocation'],
+    app: [
+      'lib',
+      'inventory',
+      'resources',
+      'allocation',
+      'cdi',
+      'config',
+      'kubelet',
+      'metrics',
+      'status',
+      'simulator',
+    ],
+    cli: ['lib', 'app', 'config', 'status', 'simulator', 'inventory', 'resources', 'allocation'],
     'main.ts': ['cli', 'inventory/nvml/host.ts'],
   },
   packages: {
