@@ -32,7 +32,7 @@ export class NodeProbe {
   }
 
   readiness(): Readiness {
-    const { inventory, described, offers, remarks, serving } = this.#node;
+    const { inventory, described, offers, remarks, serving, stateTrouble } = this.#node;
     if (!this.#usable.value) {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
@@ -50,6 +50,7 @@ export class NodeProbe {
       inventory: inventory.value,
       degradations: (remarks.value?.degradations ?? []).map(({ message }) => message),
       cdi: described.value?.cdi ?? null,
+      stateTrouble: stateTrouble.value,
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }

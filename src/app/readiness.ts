@@ -17,6 +17,8 @@ export interface ReadinessFacts {
   /** `null` where containers are not given devices by CDI name. */
   readonly cdi: Pick<CdiState, 'problem' | 'trouble'> | null;
   readonly rescanIntervalMs: number;
+  /** Why nothing can be kept for the next run of the agent; `null` when it can. */
+  readonly stateTrouble: string | null;
 }
 
 interface ResourceFacts {
@@ -57,6 +59,7 @@ function notes({
   inventory: { reading, failure },
   degradations,
   cdi,
+  stateTrouble,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
@@ -64,6 +67,7 @@ function notes({
     ...(resources.length === 0 ? [`0 devices: ${failure ?? whyNothing(reading)}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
     ...degradations,
+    ...(stateTrouble === null ? [] : [stateTrouble]),
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...(reading?.snapshot.unreadable ?? []).map(

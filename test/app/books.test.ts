@@ -52,7 +52,8 @@ async function openBooks(before: MemoryTerms) {
   let checkpoint: Reading = [];
   const span = () => ({ startedMs: clock.now(), atMs: clock.now() });
   const kubelet: ServedKubelet = {
-    sinceMs: clock.now(),
+    look: () => ({ identity: 'kubelet', sinceMs: clock.now() }),
+    recall: () => Promise.resolve(null),
     read: () => Promise.resolve(checkpoint),
     reread: () => {
       books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint });

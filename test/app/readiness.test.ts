@@ -17,6 +17,7 @@ const serving: ReadinessFacts = {
   degradations: [],
   cdi: null,
   rescanIntervalMs: 4000,
+  stateTrouble: null,
 };
 
 const cases: readonly [

@@ -33,6 +33,8 @@ export const stepWeights = {
   'lose-file': 1,
   'remove-file': 1,
   'agent-restart': 1,
+  'both-restart': 1,
+  'lose-file-unseen': 1,
   fault: 1,
   mend: 1,
   config: 1,
@@ -87,6 +89,11 @@ export class ModelNode {
       this.kubelet.removeFile();
     },
     'agent-restart': () => this.#restartAgent(),
+    'both-restart': (a) => this.#restartBoth(a % 2 === 0 ? 'none' : 'last-write-for-a-list'),
+    'lose-file-unseen': () => {
+      this.#letAgentSeeAll();
+      this.#restartBoth('file');
+    },
     fault: (a) => this.agent.faults.set(gpus[a % gpus.length]?.uuid ?? '', 'planted'),
     mend: () => this.agent.faults.clear(),
     config: (a, b) =>
@@ -128,7 +135,7 @@ export class ModelNode {
       maxPerContainer: null,
       fit: 'guaranteed',
     });
-    this.agent.start(this.nowMs, []);
+    this.agent.start(this.nowMs, null);
   }
 
   run(step: Step): void {
@@ -198,10 +205,21 @@ export class ModelNode {
   }
 
   #restartAgent(): void {
-    const { kept, config, faults } = this.agent;
     // A file that is missing when the agent begins means that nothing is held; no kubelet that lives has it so.
     if (this.kubelet.read() === 'absent') return;
     this.kubelet.loseStreams();
+    this.#beginAgent();
+  }
+
+  /** The kubelet restarts while no agent runs. */
+  #restartBoth(loss: 'none' | 'last-write-for-a-list' | 'file'): void {
+    this.kubelet.restart(loss);
+    this.#beginAgent();
+  }
+
+  /** A new agent in the place of one that was killed. */
+  #beginAgent(): void {
+    const { kept, config, faults } = this.agent;
     this.agent = new ModelAgent(gpus, this.kubelet, config);
     for (const [uuid, text] of faults) this.agent.faults.set(uuid, text);
     this.#isDeaf = false;
