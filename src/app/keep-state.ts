@@ -64,7 +64,7 @@ async function saveChanges(
       const seen = changes.value;
       const isKept = await keeper.save();
       await clock.sleep(isKept ? writeEveryMs : afterFailureMs, signal);
-      await changes.until((value) => value !== seen, signal);
+      if (isKept) await changes.until((value) => value !== seen, signal);
     }
   } finally {
     stop();

@@ -26,21 +26,22 @@ const temporary = `.${stateFileName}.new`;
 /** A node with 16 GPUs that are all booked unit by unit takes a twentieth of it. */
 const maxBytes = 8 * 1024 * 1024;
 
+/** Keys that are not known are left alone: a later version may have more to say. */
 const word = z.string().max(300);
 const entryShape = {
-  owner: z.strictObject({ podUid: word, container: word }).nullable(),
+  owner: z.object({ podUid: word, container: word }).nullable(),
   resource: word,
   deviceIds: z.array(word).max(100_000),
   record: z.string().max(100_000).nullable(),
-  shown: z.strictObject({ namespace: word, pod: word, container: word }).nullable(),
+  shown: z.object({ namespace: word, pod: word, container: word }).nullable(),
 };
-const booked = z.array(z.strictObject(entryShape)).max(100_000);
-const orphans = z.array(z.strictObject({ ...entryShape, gpus: z.array(word).max(1000) })).max(100_000);
-const stateFile = z.strictObject({
+const booked = z.array(z.object(entryShape)).max(100_000);
+const orphans = z.array(z.object({ ...entryShape, gpus: z.array(word).max(1000) })).max(100_000);
+const stateFile = z.object({
   version: z.literal(formatVersion),
   bootId: word,
-  gpus: z.array(z.strictObject({ uuid: word, index: z.int().min(0) })).max(1000),
-  holdings: z.strictObject({ kubelet: word.nullable(), orphans, booked }),
+  gpus: z.array(z.object({ uuid: word, index: z.int().min(0) })).max(1000),
+  holdings: z.object({ kubelet: word.nullable(), orphans, booked }),
 });
 
 /** Reads the state; never throws. */
@@ -85,7 +86,10 @@ function decodeState(text: string): KeptState {
       `its format is ${version}, and this version of the agent reads ${formatVersion}`,
     );
   const read = stateFile.safeParse(value);
-  if (read.success) return read.data;
+  if (read.success) {
+    const { bootId, gpus, holdings } = read.data;
+    return { bootId, gpus, holdings };
+  }
   const [issue] = read.error.issues;
   throw new OperatorError('bad-state', `${issue?.path.join('.')}: ${issue?.message}`);
 }

@@ -72,11 +72,7 @@ export class ModelNode {
       const one = { ...app(memoryResource, 1 + (a % 4)), name: 'one' };
       this.#admit([init(gpuResource, 1), one, app(memoryResource, 1 + (b % 4))]);
     },
-    end: (a) => {
-      const running = this.kubelet.pods.filter(({ active }) => active);
-      const pod = running[a % Math.max(1, running.length)];
-      if (pod !== undefined) this.#endPod(pod);
-    },
+    end: (a) => this.#endOne(a),
     wait: () => undefined,
     restart: () => this.#restartKubelet('none'),
     'restart-lossy': () => this.#restartKubelet('last-write-for-a-list'),
@@ -89,10 +85,10 @@ export class ModelNode {
       this.kubelet.removeFile();
     },
     'agent-restart': () => this.#restartAgent(),
-    'both-restart': (a) => this.#restartBoth(a % 2 === 0 ? 'none' : 'last-write-for-a-list'),
-    'lose-file-unseen': () => {
+    'both-restart': (a, b) => this.#restartBoth(a % 2 === 0 ? 'none' : 'last-write-for-a-list', b),
+    'lose-file-unseen': (_, b) => {
       this.#letAgentSeeAll();
-      this.#restartBoth('file');
+      this.#restartBoth('file', b);
     },
     fault: (a) => this.agent.faults.set(gpus[a % gpus.length]?.uuid ?? '', 'planted'),
     mend: () => this.agent.faults.clear(),
@@ -211,9 +207,11 @@ export class ModelNode {
     this.#beginAgent();
   }
 
-  /** The kubelet restarts while no agent runs. */
-  #restartBoth(loss: 'none' | 'last-write-for-a-list' | 'file'): void {
+  /** The kubelet restarts while no agent runs, and a pod may end. */
+  #restartBoth(loss: 'none' | 'last-write-for-a-list' | 'file', b: number): void {
+    if (b % 3 === 0) this.#endOne(b);
     this.kubelet.restart(loss);
+    if (b % 3 === 1) this.#endOne(b);
     this.#beginAgent();
   }
 
@@ -312,6 +310,12 @@ export class ModelNode {
     const total = gpus.find((one) => one.uuid === uuid)?.memoryTotalMiB ?? 0;
     const usable = total - this.agent.config.reservedPerGpuMiB;
     if (memory.length > 0) expect(sum <= usable, `${what} of ${usable} MiB`).toBe(true);
+  }
+
+  #endOne(at: number): void {
+    const running = this.kubelet.pods.filter(({ active }) => active);
+    const pod = running[at % Math.max(1, running.length)];
+    if (pod !== undefined) this.#endPod(pod);
   }
 
   #endPod(pod: ModelPod): void {
