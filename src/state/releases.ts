@@ -64,9 +64,9 @@ export async function readReleases(stateDir: string): Promise<readonly Release[]
   );
 }
 
-/** Takes the word away when it has been heard. @throws Error */
+/** Takes the word away when it has been heard, whatever lies in its place. @throws Error */
 export async function removeRelease(stateDir: string, gpu: string): Promise<void> {
-  await rm(join(stateDir, folderName, gpu), { force: true });
+  await rm(join(stateDir, folderName, gpu), { recursive: true, force: true });
 }
 
 async function readKeys(path: string): Promise<Release['orphans']> {

@@ -99,6 +99,8 @@ describe('a word that is left', () => {
     expect(await readReleases(folder)).toEqual([
       { gpu, orphans: { unreadable: expect.stringContaining(reason) as string } },
     ]);
+    await removeRelease(folder, gpu);
+    expect(await readReleases(folder)).toEqual([]);
   });
 
   it('is not read from a folder that is not ours', async () => {
