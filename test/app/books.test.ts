@@ -56,7 +56,7 @@ async function openBooks(before: MemoryTerms) {
     recall: () => Promise.resolve(null),
     read: () => Promise.resolve(checkpoint),
     reread: () => {
-      books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint });
+      books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint, before: null });
       return Promise.resolve();
     },
   };

@@ -91,8 +91,22 @@ function takeNewKubelet(
 function takeReread(holdings: Holdings, event: EventOf<'checkpoint-reread'>, rules: HoldingsRules): Holdings {
   const seen = takeWritten(holdings, event.checkpoint, event.atMs, rules.node);
   if (seen === null) return { ...holdings, books: 'unreadable' };
-  const look = { ...event, found: seen.found };
+  const { startedMs, atMs, before } = event;
+  const foundBefore = before === null ? null : findIn(seen.holdings, before, atMs, rules.node);
+  const found = foundBefore === null ? seen.found : seen.found.union(foundBefore);
+  const look = { startedMs, atMs, found, isDouble: foundBefore !== null };
   return startIfReady(freeEntries(seen.holdings, look, rules.releaseDelayMs));
+}
+
+/** Which entries a checkpoint has; `null` when it could not be read. */
+function findIn(
+  holdings: Holdings,
+  checkpoint: Reading,
+  atMs: number,
+  node: NodeGpus,
+): ReadonlySet<number> | null {
+  if (typeof checkpoint === 'string') return null;
+  return takeCheckpoint(holdings, checkpoint, { atMs, newcomers: 'inherited' }, node).found;
 }
 
 function takeRound(holdings: Holdings, event: EventOf<'round'>, rules: HoldingsRules): Holdings {
@@ -116,8 +130,10 @@ function takeWritten(holdings: Holdings, checkpoint: Reading, atMs: number, node
   const seen = takeCheckpoint(holdings, checkpoint, { atMs, newcomers }, node);
   const fresh = { ...seen.holdings, books: 'fresh' as const };
   if (fresh.unsettled?.orphansDue !== true) return { ...seen, holdings: fresh };
-  const unsettled = { ...fresh.unsettled, orphansDue: false };
-  const marked = markOrphans({ ...fresh, unsettled }, seen.found, unsettled.beforeSequence);
+  const { beforeSequence } = fresh.unsettled;
+  // What is in it was there before this kubelet has shown what it knows.
+  const unsettled = { ...fresh.unsettled, beforeSequence: fresh.nextSequence, orphansDue: false };
+  const marked = markOrphans({ ...fresh, unsettled }, seen.found, beforeSequence);
   return { ...seen, holdings: marked };
 }
 

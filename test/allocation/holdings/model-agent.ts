@@ -1,6 +1,7 @@
 import { dampAfterRefusal, type Damping } from '../../../src/allocation/damping.ts';
 import { mayList, wantsList, wantsRound } from '../../../src/allocation/holdings/due.ts';
 import type { HoldingsEvent, Reading } from '../../../src/allocation/holdings/events.ts';
+import { isYoung } from '../../../src/allocation/holdings/free-entries.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdings/next-holdings.ts';
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
@@ -86,7 +87,7 @@ export class ModelAgent {
     const { identity: kubelet } = this.#kubelet;
     this.take({ kind: 'checkpoint-found', atMs: nowMs, kubelet, checkpoint: this.#kubelet.read(), kept });
     this.#send(nowMs);
-    this.take({ kind: 'checkpoint-reread', startedMs: nowMs, atMs: nowMs, checkpoint: this.#kubelet.read() });
+    this.#reread(nowMs);
     this.take({ kind: 'listed', atMs: nowMs, containers: this.#kubelet.list() });
     this.#send(nowMs);
   }
@@ -125,12 +126,12 @@ export class ModelAgent {
     let decision = this.#decide(resource, ids, 'may-reread');
     if (decision.kind === 'reread-first') {
       this.#send(nowMs);
-      this.take({
-        kind: 'checkpoint-reread',
-        startedMs: nowMs,
-        atMs: nowMs,
-        checkpoint: this.#kubelet.read(),
-      });
+      this.#reread(nowMs);
+      if (this.holdings.entries.some((entry) => isYoung(entry, nowMs))) {
+        const before = this.#kubelet.read();
+        this.#send(nowMs);
+        this.#reread(nowMs, before);
+      }
       decision = this.#decide(resource, ids, 'reread');
     }
     if (decision.kind === 'reread-first')
@@ -158,6 +159,11 @@ export class ModelAgent {
 
   #send(nowMs: number): void {
     for (const [resource, ids] of this.healthy(nowMs)) this.#kubelet.receiveList(resource, ids);
+  }
+
+  #reread(nowMs: number, before: Reading | null = null): void {
+    const checkpoint = this.#kubelet.read();
+    this.take({ kind: 'checkpoint-reread', startedMs: nowMs, atMs: nowMs, checkpoint, before });
   }
 
   #decide(resource: string, ids: readonly string[], books: 'may-reread' | 'reread') {
