@@ -122,7 +122,7 @@ export class Books {
   setTerms(terms: MemoryTerms): void {
     const becomesNeeded = !this.areNeeded && terms.plan.units > 0;
     if (becomesNeeded && this.#kubelet !== null && this.#missedSome) {
-      void this.#open(this.#kubelet, terms, { ...this.kept, booked: [] });
+      void this.#open(this.#kubelet, terms, Promise.resolve({ ...this.kept, booked: [] }));
       return;
     }
     const mattered = this.areNeeded;
@@ -134,7 +134,7 @@ export class Books {
   async begin(kubelet: ServedKubelet): Promise<void> {
     this.#kubelet = kubelet;
     this.#reread = kubelet.reread;
-    await this.#open(kubelet, null, await kubelet.recall());
+    await this.#open(kubelet, null, kubelet.recall());
   }
 
   /** From now on no other agent answers the kubelet: what was read stays right. */
@@ -223,9 +223,13 @@ export class Books {
     this.apply({ kind: 'answered', atMs: this.#clock.now(), resource, deviceIds: ids, record, claim });
   }
 
-  async #open(kubelet: ServedKubelet, terms: MemoryTerms | null, kept: KeptHoldings | null): Promise<void> {
+  async #open(
+    kubelet: ServedKubelet,
+    terms: MemoryTerms | null,
+    recalling: Promise<KeptHoldings | null>,
+  ): Promise<void> {
     const { identity, sinceMs } = kubelet.look();
-    const checkpoint = await kubelet.read();
+    const [checkpoint, kept] = await Promise.all([kubelet.read(), recalling]);
     if (this.#kubelet !== kubelet) return;
     if (terms !== null) this.#terms = terms;
     this.#missedSome = false;

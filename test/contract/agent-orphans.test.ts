@@ -16,10 +16,11 @@ const halfOrphaned = { [memory]: '29/56', [gpuResource]: '1/2' };
 async function openNode(): Promise<KubeletNode> {
   const node = await openKubeletNode({
     gpus: { gpus: [{ model: 'v100-sxm2-32gb', count: 2, memoryUsedMiB: 4000 }] },
+    memory: true,
   });
   await node.writeConfig({
     version: 'v1',
-    memory: { enabled: true, reservedPerGpu: '4Gi', maxPerContainer: '14Gi' },
+    memory: { reservedPerGpu: '4Gi', maxPerContainer: '14Gi' },
   });
   await mkdir(join(node.folder, 'proc/sys/kernel/random'), { recursive: true });
   await boot(node, 0);
