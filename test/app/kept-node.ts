@@ -47,7 +47,7 @@ export async function openKeptNode() {
     said: (level: string): readonly string[] =>
       lines.filter((line) => line.level === level).map(({ msg }) => msg),
     /** A new agent that has just taken the lock. */
-    async begin(checkpoint: Reading, kubelet = 'first'): Promise<Node> {
+    begin: async (checkpoint: Reading, kubelet = 'first'): Promise<Node> => {
       const node = emptyNode(clock);
       read(node, clock.now());
       node.books.setTerms({
