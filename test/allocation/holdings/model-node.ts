@@ -63,6 +63,9 @@ export class ModelNode {
   #pods = 0;
   /** The agent's loop is held up: nothing is looked at and no list is sent. */
   #isDeaf = false;
+  /** Whether the driver says how much memory is in use, and when it was read last. */
+  readonly #driverTells: boolean;
+  #readMs = 0;
 
   readonly #steps: Readonly<Record<StepKind, (a: number, b: number) => void>> = {
     'memory-pod': (a) => this.#admit([app(memoryResource, 1 + (a % 8))]),
@@ -112,6 +115,7 @@ export class ModelNode {
   };
 
   constructor(seed: number) {
+    this.#driverTells = seed % 2 === 0;
     const found = seed % 3 === 0 ? [this.#otherPluginsPod(seed % gpus.length)] : [];
     this.kubelet = new ModelKubelet(
       seed,
@@ -147,17 +151,29 @@ export class ModelNode {
     const untilMs = this.nowMs + ms;
     while (this.nowMs < untilMs) {
       this.nowMs = Math.min(untilMs, this.nowMs + 500);
+      if (this.#driverTells && this.nowMs - this.#readMs >= 4000) this.#readMemory();
       if (!this.#isDeaf) this.agent.turn(this.nowMs);
     }
   }
 
-  /** Everything has ended: pods, faults, and what an admin has to say of orphans. */
+  /** A container that runs uses memory; 40 MiB are in use where none does. */
+  #readMemory(): void {
+    this.#readMs = this.nowMs;
+    const used = gpus.map(({ uuid }) => {
+      const isInUse = this.living.some(({ gpu: at }) => at === uuid);
+      return { uuid, usedMiB: isInUse ? 700 : 540, reservedMiB: 500 };
+    });
+    this.agent.take({ kind: 'memory-used', atMs: this.nowMs, gpus: used });
+  }
+
+  /** Everything has ended: pods and faults, and orphans by what the driver says, or an admin. */
   end(): void {
     this.#isDeaf = false;
     for (const pod of this.kubelet.pods) this.#endPod(pod);
     this.agent.faults.clear();
     Object.assign(this.agent.config, { unitMiB: 1024, reservedPerGpuMiB: 0, maxPerContainer: null });
-    for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
+    if (!this.#driverTells)
+      for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
     this.pass(100_000);
     this.nowMs += 3_600_000;
     this.agent.sendIfChanged(this.nowMs);
