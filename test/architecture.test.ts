@@ -20,6 +20,7 @@ const rules: ArchitectureRules = {
     cdi: ['lib', 'allocation', 'inventory'],
     config: ['lib', 'types of resources'],
     kubelet: ['lib', 'allocation', 'resources'],
+    cluster: ['lib'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
     // The kubelet's contract speaks of answers in the words of allocation/response.ts.
     simulator: [
@@ -29,12 +30,24 @@ const rules: ArchitectureRules = {
       'kubelet/wire.ts',
       'types of allocation/response.ts',
     ],
-    app: ['lib', 'inventory', 'resources', 'allocation', 'cdi', 'config', 'kubelet', 'metrics', 'simulator'],
+    app: [
+      'lib',
+      'inventory',
+      'resources',
+      'allocation',
+      'cdi',
+      'config',
+      'kubelet',
+      'metrics',
+      'cluster',
+      'simulator',
+    ],
     cli: ['lib', 'app', 'config', 'simulator', 'inventory', 'resources', 'allocation'],
     'main.ts': ['cli', 'inventory/nvml/host.ts'],
   },
   packages: {
     '@grpc/grpc-js': ['kubelet', 'simulator'],
+    '@kubernetes/client-node': ['cluster/kubernetes-node-api.ts'],
     '@grpc/proto-loader': ['kubelet/proto-files.ts'],
     commander: ['cli'],
     koffi: ['inventory/nvml', 'kubelet/lock.ts'],

@@ -1,12 +1,14 @@
 import type { Config } from '../config/config.ts';
 import type { Driver } from '../inventory/driver.ts';
 import type { KubeletObserver } from '../kubelet/handlers.ts';
+import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
 import { createMetrics, type Metrics } from '../metrics/collect.ts';
 import { readProcessUsage } from '../metrics/process-usage.ts';
+import { keepFastStatus } from './fast-status.ts';
 import { followConfig, type ConfigInputs } from './follow-config.ts';
 import { describeReadings } from './describe-readings.ts';
 import { keepInventory } from './inventory-loop.ts';
@@ -20,6 +22,7 @@ import {
   type DriverSettings,
   describeSettings,
   driverSettings,
+  fastStatusSettings,
   inventorySettings,
   servingSettings,
 } from './settings.ts';
@@ -120,6 +123,14 @@ function nodeTasks(
         signal,
       ),
     (signal) => keepOffers(node, parts, signal),
+    (signal) =>
+      runForEach(
+        config,
+        fastStatusSettings,
+        async (settings, stop) =>
+          settings === null ? untilAborted(stop) : keepFastStatus(node, settings, parts, stop),
+        signal,
+      ),
     (signal) =>
       runForEach(
         config,

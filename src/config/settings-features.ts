@@ -3,9 +3,10 @@ import { exclusions, memoryOverrides, patterns, xidClasses } from './feature-sch
 import { deviceReference, formatMemory, memoryMiB } from './file-values.ts';
 import { setting } from './setting.ts';
 import { sharing } from './sharing-schema.ts';
-import { boolean, duration, oneOf, structure, type ValueKind } from './value-kinds.ts';
+import { boolean, duration, oneOf, optionalPath, structure, type ValueKind } from './value-kinds.ts';
 
 const built = 'default';
+const nodeNameWords = 'the name of a node, such as gpu-1';
 
 /** The sections of features, all from the file alone. */
 export const featureSettings = {
@@ -109,15 +110,31 @@ export const featureSettings = {
     group: 'cluster',
     kind: boolean(),
     default: false,
-    built,
-    description: 'Whether the agent talks to the API server: node labels, a condition, Events.',
+    description:
+      'Whether the agent may talk to the API server. By itself it makes the agent say nothing there: each feature that does has a key of its own.',
   }),
   'cluster.fastStatus': setting({
     group: 'cluster',
     kind: boolean(),
     default: false,
-    built,
-    description: "Whether the agent writes the node's allocatable itself, ahead of the kubelet.",
+    description:
+      "Whether the agent writes the node's allocatable itself, ahead of the kubelet; needs cluster.enabled and access to nodes/status.",
+  }),
+  'cluster.nodeName': setting({
+    group: 'cluster',
+    flag: 'node-name',
+    env: ['NODE_NAME'],
+    kind: optionalStructure(nodeName, nodeNameWords),
+    default: null,
+    description: "The node's name at the API server; without it the host's name in lower case.",
+  }),
+  'cluster.kubeconfig': setting({
+    group: 'cluster',
+    flag: 'kubeconfig',
+    env: ['KUBECONFIG'],
+    kind: optionalPath(),
+    default: null,
+    description: "The kubeconfig for the API server; without it the pod's own service account.",
   }),
   'cdi.spec': setting({
     group: 'cdi',
@@ -127,6 +144,14 @@ export const featureSettings = {
       "By which CDI names containers are given GPUs: those of specs that the agent writes, those of the specs of NVIDIA's container toolkit, or the toolkit's if it describes every GPU.",
   }),
 } as const;
+
+/** A DNS subdomain, as Kubernetes wants it. */
+function nodeName(): z.ZodType<string> {
+  return z
+    .string({ error: nodeNameWords })
+    .max(253)
+    .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/, { error: nodeNameWords });
+}
 
 function memory(): ValueKind<number> {
   return { ...structure(memoryMiB, 'an amount of memory such as 1Gi or 512Mi'), toFile: formatMemory };

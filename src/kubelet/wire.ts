@@ -8,6 +8,7 @@ import type {
   PluginOptions,
   PreferenceRequest,
   RegisterRequest,
+  ResourceDevices,
 } from './contract.ts';
 import { loadContract } from './proto-files.ts';
 
@@ -223,6 +224,21 @@ const podDevices: Codec<readonly ContainerDevices[], PodResourcesWire> = {
   }),
 };
 
+interface AllocatableWire {
+  devices: { resource_name: string; device_ids: string[] }[];
+}
+
+const allocatableDevices: Codec<readonly ResourceDevices[], AllocatableWire> = {
+  read: (wire) =>
+    wire.devices.map((entry) => ({ resourceName: entry.resource_name, deviceIds: entry.device_ids })),
+  write: (devices) => ({
+    devices: devices.map((entry) => ({
+      resource_name: entry.resourceName,
+      device_ids: [...entry.deviceIds],
+    })),
+  }),
+};
+
 const devicePlugin = loadContract('deviceplugin');
 const registration = devicePlugin['v1beta1.Registration'] as ServiceDefinition;
 const plugin = devicePlugin['v1beta1.DevicePlugin'] as ServiceDefinition;
@@ -245,6 +261,7 @@ export const devicePluginService = {
 /** Served by the kubelet in its pod-resources folder. */
 export const podResourcesService = {
   List: method(lister, 'List', nothing, podDevices),
+  GetAllocatableResources: method(lister, 'GetAllocatableResources', nothing, allocatableDevices),
 };
 
 /** One container's stored Allocate answer, as it lies in the kubelet's checkpoint. */
