@@ -51,7 +51,12 @@ async function keepWriting(
   let looks: readonly number[] = [];
   let last: Counts | null = null;
   for (;;) {
-    const wanted = await counts.until(({ size }) => size > 0, signal);
+    if (counts.value.size === 0) {
+      await counts.until(({ size }) => size > 0, signal);
+      await clock.sleep(debounceMs, signal);
+      continue;
+    }
+    const wanted = counts.value;
     if (wanted !== last) [early, looks] = [0, lookPausesMs];
     last = wanted;
     const startedMs = clock.now();
