@@ -15,6 +15,11 @@ export interface BoundTo {
   readonly uid: string;
 }
 
+/** Where they lie, as this machine sees it; on the node it is below `/var/run/secrets`. */
+export function accountFolder({ paths }: ClusterNode['cluster']): string {
+  return join(paths.run, 'secrets/kubernetes.io/serviceaccount');
+}
+
 /** Puts the token of a service account where the kubelet mounts it into pods. */
 export async function mountAccount(
   { api, cluster }: Pick<ClusterNode, 'api' | 'cluster'>,
@@ -31,8 +36,7 @@ export async function mountAccount(
       },
     },
   });
-  const secrets = join(cluster.paths.run, 'secrets');
-  const folder = join(secrets, 'kubernetes.io/serviceaccount');
+  const folder = accountFolder(cluster);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'token'), status?.token ?? '', { mode: 0o600 });
   await copyFile(join(cluster.paths.etc, 'ca.crt'), join(folder, 'ca.crt'));
@@ -42,6 +46,6 @@ export async function mountAccount(
       KUBERNETES_SERVICE_PORT: '6443',
       NODE_NAME: layoutNode.name,
     },
-    [Symbol.asyncDispose]: async () => rm(secrets, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => rm(folder, { recursive: true, force: true }),
   };
 }
