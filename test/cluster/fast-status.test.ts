@@ -95,6 +95,7 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
     async () => {
       await using node = await openSlowNode(2);
       const { namespace, pods } = node;
+      await waitForAllocatable(node, '81/160');
       for (const units of [60, 20, 50, 30]) await pods.run(memoryPod(`p${units}`, units));
       await waitForAllocatable(node, '160/160');
       const apps = clusterClient(node.cluster.paths).config.makeApiClient(AppsV1Api);
@@ -140,7 +141,7 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
     await using mounted = await mountAccount(node, { namespace: node.namespace, name: 'default' });
     const agent = await startAgent(node, mounted.env);
     const { msg } = await agent.waitForLog((line) => line.msg.startsWith(isLeft), patienceMs);
-    expect(msg).toContain('cannot get resource \\"nodes/status\\" in API group \\"\\" at the cluster scope');
+    expect(msg).toContain('cannot get resource "nodes/status" in API group "" at the cluster scope');
     expect(msg).toContain('it needs a ClusterRole with the verbs get and patch on nodes/status');
     await node.pods.run(memoryPod('served', 10));
     expect(agent.log.filter((line) => line.msg.startsWith(isLeft))).toHaveLength(1);

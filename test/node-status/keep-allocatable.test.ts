@@ -6,7 +6,7 @@ import { openNodeApi } from '../../src/cluster/kubernetes-node-api.ts';
 import { Latest } from '../../src/lib/latest.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { recordingLog, type LoggedLine } from '../support/recording-log.ts';
-import { ApiServer, bootId, nodeName, refusal } from './api-server.ts';
+import { ApiServer, bootId, nodeName, refusal } from '../support/api-server.ts';
 
 const memory = 'nvidia.com/gpu-memory';
 const gpu = 'nvidia.com/gpu';

@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { openNodeApi } from '../../src/cluster/kubernetes-node-api.ts';
 import type { NodeApi } from '../../src/cluster/node-api.ts';
 import { shortFolder } from '../support/short-folder.ts';
-import { ApiServer, bootId, nodeName, refusal, type Fault } from './api-server.ts';
+import { ApiServer, bootId, nodeName, refusal, type Fault } from '../support/api-server.ts';
 
 const gpu = 'nvidia.com/gpu';
 const forEver = new AbortController().signal;

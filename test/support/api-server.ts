@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { onTestFinished } from 'vitest';
-import { shortFolder } from '../support/short-folder.ts';
+import { shortFolder } from './short-folder.ts';
 
 export const nodeName = 'gpu-1';
 export const bootId = '7f0c9e1e-0000-4000-8000-000000000001';
