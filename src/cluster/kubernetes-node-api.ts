@@ -20,7 +20,7 @@ import type { ApiAnswer, NodeApi, NodeApiOptions } from './node-api.ts';
 const tokenFile = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /**
- * The way to one node's status by the official client. Costs half a second and some 35 MB to load, so it is imported when it is
+ * The way to one node's status by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
  * used, and is a file of its own in the bundle.
  * @throws OperatorError `no-api-access` when nothing says where the API server is or who asks
  */
