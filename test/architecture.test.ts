@@ -20,6 +20,7 @@ const rules: ArchitectureRules = {
     cdi: ['lib', 'allocation', 'inventory'],
     config: ['lib', 'types of resources'],
     kubelet: ['lib', 'allocation', 'resources'],
+    cluster: ['lib'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
     status: ['lib', 'types of allocation'],
     state: ['lib', 'types of allocation'],
@@ -40,6 +41,7 @@ const rules: ArchitectureRules = {
       'config',
       'kubelet',
       'metrics',
+      'cluster',
       'state',
       'status',
       'simulator',
@@ -49,6 +51,7 @@ const rules: ArchitectureRules = {
   },
   packages: {
     '@grpc/grpc-js': ['kubelet', 'simulator'],
+    '@kubernetes/client-node': ['cluster/kubernetes-node-api.ts'],
     '@grpc/proto-loader': ['kubelet/proto-files.ts'],
     commander: ['cli'],
     koffi: ['inventory/nvml', 'kubelet/lock.ts'],

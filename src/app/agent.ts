@@ -2,6 +2,7 @@ import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Driver } from '../inventory/driver.ts';
 import type { KubeletObserver } from '../kubelet/handlers.ts';
+import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
@@ -9,6 +10,7 @@ import { version } from '../lib/version.ts';
 import { serveStatus } from '../status/serve-status.ts';
 import { createMetrics, type Metrics } from '../metrics/collect.ts';
 import { readProcessUsage } from '../metrics/process-usage.ts';
+import { keepFastStatus } from './fast-status.ts';
 import { followConfig, type ConfigInputs } from './follow-config.ts';
 import { describeReadings } from './describe-readings.ts';
 import { keepInventory } from './inventory-loop.ts';
@@ -23,6 +25,7 @@ import {
   type DriverSettings,
   describeSettings,
   driverSettings,
+  fastStatusSettings,
   inventorySettings,
   servingSettings,
   statusSettings,
@@ -133,6 +136,14 @@ function nodeTasks(
         signal,
       ),
     (signal) => keepOffers(node, parts, signal),
+    (signal) =>
+      runForEach(
+        config,
+        fastStatusSettings,
+        async (settings, stop) =>
+          settings === null ? untilAborted(stop) : keepFastStatus(node, settings, parts, stop),
+        signal,
+      ),
     (signal) =>
       runForEach(
         config,

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
 import type { Fit } from '../allocation/promise.ts';
@@ -131,6 +132,25 @@ function cdiSettings({ flags, cdi }: Config, response: ResponseSettings): CdiSet
     disabledHooks: cdi.disableHooks,
     explicitLibraries: cdi.featureFlags.includes('enable-explicit-driver-libraries'),
     sockets: !cdi.featureFlags.includes('disable-ipc-discoverer'),
+  };
+}
+
+/** Where the node's status is written ahead of the kubelet. */
+export interface FastStatusSettings {
+  readonly nodeName: string;
+  readonly kubeconfig: string | null;
+  readonly podResourcesSocket: string;
+  readonly procfsRoot: string;
+}
+
+/** `null`: it is not written. */
+export function fastStatusSettings({ cluster, flags: { agent } }: Config): FastStatusSettings | null {
+  if (!cluster.enabled || !cluster.fastStatus) return null;
+  return {
+    nodeName: cluster.nodeName ?? hostname().toLowerCase(),
+    kubeconfig: cluster.kubeconfig,
+    podResourcesSocket: resolve(agent.podResourcesSocket),
+    procfsRoot: agent.procfsRoot,
   };
 }
 

@@ -56,6 +56,8 @@ export interface Metrics {
   gpus(counts: { readonly readable: number; readonly failed: number }): void;
   /** A new plan is in force: the kind of each thing in it that cannot be offered as asked. */
   degradations(kinds: readonly DegradationKind[]): void;
+  /** The node's allocatable was written, or could not be. */
+  nodeStatusWrite(result: LabelValue<'nodeStatusWrites', 'result'>): void;
   snapshotFailure(): void;
   driverRestart(): void;
   /** All metrics in the text format of Prometheus. */
@@ -132,6 +134,7 @@ export function createMetrics(deps: MetricsDeps): Metrics {
         for (const kind of definitions.degradations.labels.kind)
           degradations.set({ kind }, kinds.filter((each) => each === kind).length);
       }),
+    nodeStatusWrite: (result) => report(({ nodeStatusWrites }) => nodeStatusWrites.inc({ result })),
     snapshotFailure: () => report(({ snapshotFailures }) => snapshotFailures.inc()),
     driverRestart: () => report(({ driverRestarts }) => driverRestarts.inc()),
     async text() {

@@ -195,6 +195,24 @@ export const definitions = {
       ],
     },
   },
+  nodeStatusWrites: {
+    kind: 'counter',
+    name: 'slicewise_node_status_writes_total',
+    help: "Times that the node's allocatable was written ahead of the kubelet, or that this failed, by the result.",
+    labels: {
+      result: [
+        'written',
+        'refused',
+        'no-node',
+        'other-machine',
+        'no-access',
+        'conflict',
+        'throttled',
+        'unreachable',
+        'failed',
+      ],
+    },
+  },
   snapshotAge: {
     kind: 'gauge',
     name: 'slicewise_snapshot_age_seconds',

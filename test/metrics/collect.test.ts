@@ -57,6 +57,9 @@ function reportEverything(metrics: Metrics): void {
   metrics.rpc('Allocate', 'OK', 0.0004);
   metrics.rpc('Allocate', 'OK', 0.2);
   metrics.rpc('GetPreferredAllocation', 'INVALID_ARGUMENT', 0.00005);
+  metrics.nodeStatusWrite('written');
+  metrics.nodeStatusWrite('written');
+  metrics.nodeStatusWrite('refused');
   metrics.snapshotFailure();
   metrics.driverRestart();
   metrics.driverRestart();
