@@ -29,6 +29,7 @@ export function seeNode(residents: readonly Resident[], allocatable: number = 8)
       podUid: `uid-${name}`,
       container,
       gpus,
+      memoryMiB: null,
     })),
     checkpoint: each(({ name }, container, ids): CheckpointEntry => ({
       podUid: `uid-${name}`,
