@@ -30,7 +30,7 @@ onCluster('GPU memory', () => {
     const { stdout } = await node.pods.exec('a', 'echo $SLICEWISE_GPU_MEMORY_FRACTION');
     // Of the 32,768 MiB less what the driver keeps for itself.
     expect(stdout.trim()).toMatch(/^0\.31\d\d$/);
-    const [entry, ...others] = await node.recordsOf(first.metadata.uid);
+    const [entry, ...others] = await node.recordsOf(first.metadata?.uid);
     expect(others).toEqual([]);
     expect(entry?.resource).toBe(memoryResource);
     expect(JSON.parse(entry?.annotations?.['slicewise.io/allocation'] ?? '')).toMatchObject({
