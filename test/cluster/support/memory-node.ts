@@ -1,7 +1,9 @@
 import type { AgentProcess } from '../../../src/simulator/agent-process.ts';
 import { writeConfig } from './agent-config.ts';
 import { type ClusterNode, openClusterNode } from './cluster-node.ts';
-import { patienceMs } from './wait.ts';
+import { memoryResource } from './memory-pods.ts';
+import { readAllocatable } from './oracle.ts';
+import { patienceMs, waitFor } from './wait.ts';
 
 /** Of a GPU with 32 GiB of which 4 are reserved: what is offered, in MiB. */
 export const v100OfferedMiB = 28 * 1024;
@@ -19,4 +21,13 @@ export async function startMemoryAgent(node: ClusterNode, memory: object = {}): 
   const agent = node.startAgent([await writeConfig(node, { memory: { enabled: true, ...memory } })]);
   await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known', patienceMs);
   return agent;
+}
+
+/** Resolves when the kubelet would give out so many units, those included that are held: sooner than the node's status. */
+export async function waitForUsableUnits({ cluster }: ClusterNode, units: number): Promise<void> {
+  await waitFor(
+    `the kubelet knows ${units} units to give`,
+    async () => (await readAllocatable(cluster, memoryResource)).length,
+    (count) => count === units,
+  );
 }
