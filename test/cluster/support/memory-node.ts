@@ -16,9 +16,14 @@ export async function openV100Node(gpus: number): Promise<ClusterNode> {
 /** Every key of a GPU with 80 units of 1 GiB, as in a scenario file. */
 export const gpuOf80 = { model: 'h100-80gb-hbm3', memoryTotalMiB: 80 * 1024, memoryReservedMiB: 0 };
 
+/** The argument that makes an agent of the node offer memory. */
+export async function memoryConfig(node: ClusterNode, memory: object = {}): Promise<string> {
+  return writeConfig(node, { memory: { enabled: true, ...memory } });
+}
+
 /** Starts an agent that offers memory, and waits until it knows what is held. */
 export async function startMemoryAgent(node: ClusterNode, memory: object = {}): Promise<AgentProcess> {
-  const agent = node.startAgent([await writeConfig(node, { memory: { enabled: true, ...memory } })]);
+  const agent = node.startAgent([await memoryConfig(node, memory)]);
   await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known', patienceMs);
   return agent;
 }
