@@ -1,17 +1,35 @@
+import { memoryResource } from '../support/memory-pods.ts';
 import { gpuResource } from '../support/pod-spec.ts';
+import { gpusOfEntry, gpusWithMemory } from './bookings.ts';
+import { unitMiB } from './gpus-of-soak.ts';
 import type { KnownPods, Observation, SeenPod } from './observation.ts';
 import type { ContainerShape } from './shape.ts';
+
+/** What the node is like by what was done to it. */
+export interface NodeState {
+  /** UUIDs of the GPUs that are well: those on which no memory is held can be given out whole. */
+  readonly wellGpus: readonly string[];
+  /** Which kubelet it is, counted from 0: what ended before a kubelet began is let go when its records have settled. */
+  readonly kubelet: number;
+}
 
 /**
  * Finds where the witnesses differ from each other and from what was asked. They are not asked at the same moment, and each
  * learns a change in its own time, so only what stays for long is a violation. The texts are the same as long as it stays.
- * @param wellGpus how many GPUs the node has that can be given out
  */
-export function findMismatches(seen: Observation, known: KnownPods, wellGpus: number): readonly string[] {
+export function findMismatches(
+  seen: Observation,
+  known: KnownPods,
+  { wellGpus, kubelet }: NodeState,
+): readonly string[] {
+  const withMemory = gpusWithMemory(seen.checkpoint);
+  const whole = wellGpus.filter((gpu) => !withMemory.has(gpu)).length;
   const node =
-    seen.allocatable === wellGpus
+    seen.allocatable === whole
       ? []
-      : [`the node's status has ${seen.allocatable ?? 'no'} GPUs to give, not ${wellGpus}`];
+      : [
+          `the node's status has ${seen.allocatable ?? 'no'} GPUs to give, not ${whole}, with kubelet ${kubelet}`,
+        ];
   const settled = seen.pods.filter(({ phase, deleting }) => phase === 'Running' && !deleting);
   return [...node, ...settled.flatMap((pod) => findMismatchesOf(pod, seen, known))];
 }
@@ -20,7 +38,7 @@ function findMismatchesOf(pod: SeenPod, seen: Observation, known: KnownPods): st
   const shapes = known.get(pod.uid)?.shape.containers ?? [];
   return shapes.flatMap((shape) => {
     const status = pod.containers.find(({ name }) => name === shape.name);
-    return status?.runs === true && shape.gpus > 0 ? findMismatchesIn(pod, shape, status.id, seen) : [];
+    return status?.runs === true ? findMismatchesIn(pod, shape, status.id, seen) : [];
   });
 }
 
@@ -36,36 +54,36 @@ function findMismatchesIn(
     each.podUid === uid && each.container === shape.name;
   const own = running.find(isIt);
   if (own?.id !== id) return [`${who} is ${id} by the API server, and ${own?.id ?? 'nothing'} by itself`];
+  const isMemory = shape.units > 0;
+  const resource = isMemory ? memoryResource : gpuResource;
   const sees = own?.gpus ?? [];
-  const differs = (ids: readonly string[] | undefined, witness: string): string[] =>
-    ids?.join() === sees.join()
-      ? []
-      : [`${who} sees ${sees.join()}, and ${witness} ${ids?.join() ?? 'nothing'}`];
-  const written = checkpoint.find((each) => isIt(each) && each.resource === gpuResource);
+  const written = checkpoint.find((each) => isIt(each) && each.resource === resource);
   const held = holdings?.find(
-    (each) => each.pod === name && each.container === shape.name && each.resource === gpuResource,
+    (each) => each.pod === name && each.container === shape.name && each.resource === resource,
   );
+  const asked = isMemory ? describe(1, shape.units * unitMiB) : describe(shape.gpus, null);
+  const has = describe(sees.length, own?.memoryMiB ?? null);
+  const recorded = written === undefined ? [] : gpusOfEntry(written);
+  const count = isMemory ? shape.units : shape.gpus;
+  const differs = (ids: readonly string[] | undefined, witness: string): string[] =>
+    ids?.join() === written?.ids.join()
+      ? []
+      : [
+          `${who} has ${ids?.join() ?? 'nothing'} by ${witness}, and ${written?.ids.join() ?? 'nothing'} by the checkpoint`,
+        ];
   return [
-    ...(sees.length === shape.gpus ? [] : [`${who} asked for ${shape.gpus} and sees ${sees.join()}`]),
-    ...differs(written?.ids, 'the checkpoint has'),
+    ...(asked === has ? [] : [`${who} asked for ${asked} and has ${has}`]),
+    ...(recorded.join() === sees.join()
+      ? []
+      : [`${who} sees ${sees.join()}, and the checkpoint has ${recorded.join() || 'nothing'}`]),
+    ...(written === undefined || written.ids.length === count
+      ? []
+      : [`${who} asked for ${count} and has ${written.ids.length} by the checkpoint`]),
     // Of init containers that end the kubelet does not tell.
-    ...(holdings === null || shape.kind === 'init' ? [] : differs(held?.ids, 'the kubelet tells')),
+    ...(holdings === null || shape.kind === 'init' ? [] : differs(held?.ids, 'the kubelet')),
   ];
 }
 
-/** How long each mismatch has been there without a break. */
-export class Patience {
-  readonly #limitMs: number;
-  readonly #sinceMs = new Map<string, number>();
-
-  constructor(limitMs: number) {
-    this.#limitMs = limitMs;
-  }
-
-  /** Takes the mismatches of this moment and answers with those that have stayed for too long. */
-  judge(mismatches: readonly string[], nowMs: number): readonly string[] {
-    for (const old of this.#sinceMs.keys()) if (!mismatches.includes(old)) this.#sinceMs.delete(old);
-    for (const each of mismatches) if (!this.#sinceMs.has(each)) this.#sinceMs.set(each, nowMs);
-    return mismatches.filter((each) => nowMs - (this.#sinceMs.get(each) ?? nowMs) > this.#limitMs);
-  }
+function describe(gpus: number, memoryMiB: number | null): string {
+  return memoryMiB === null ? `${gpus} whole` : `${memoryMiB} MiB of ${gpus} GPU`;
 }

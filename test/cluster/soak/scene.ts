@@ -1,7 +1,10 @@
 import type { AgentProcess } from '../../../src/simulator/agent-process.ts';
 import type { ClusterNode } from '../support/cluster-node.ts';
+import { memoryResource } from '../support/memory-pods.ts';
+import { type CheckpointEntry, readAllocatable, readCheckpoint } from '../support/oracle.ts';
 import { waitFor } from '../support/wait.ts';
 import type { Agents } from './agents.ts';
+import { gpusOfEntry, gpusWithMemory } from './bookings.ts';
 import type { Disturbances } from './disturbances.ts';
 import type { KnownPod, Violation } from './observation.ts';
 import type { Plan, RestartStep } from './plan.ts';
@@ -25,12 +28,38 @@ export interface Scene {
   restlessUntilMs: number;
 }
 
-/** Resolves when the kubelet would give out the GPUs that are well, and no others. */
+/** UUIDs of the GPUs that are well by what was planned. */
+export function wellGpus({ gpus }: ClusterNode, plan: Plan): readonly string[] {
+  return gpus.ids.filter((_id, gpu) => plan.gpus[gpu] === 'present');
+}
+
+/**
+ * Resolves when the kubelet would give out the GPUs that are well, and no others: each is given whole, or memory of it is held now or was
+ * held a moment ago.
+ */
 export async function waitUntilUsable({ node }: Scene, plan: Plan): Promise<void> {
-  const well = node.gpus.ids.filter((_id, gpu) => plan.gpus[gpu] === 'present').toSorted();
+  const well = wellGpus(node, plan);
+  const withMemory = new Set<string>();
   await waitFor(
-    `the kubelet can give out ${well.length} GPUs`,
-    () => node.usable(),
-    (ids) => ids.join() === well.join(),
+    `the kubelet can give out ${well.length} GPUs, whole or by memory`,
+    async () => {
+      const checkpoint = await readCheckpoint(node.cluster);
+      for (const gpu of gpusWithMemory(checkpoint)) withMemory.add(gpu);
+      const units = await readAllocatable(node.cluster, memoryResource);
+      return { whole: await node.usable(), units: new Set(units), checkpoint };
+    },
+    ({ whole, units, checkpoint }) =>
+      whole.every((gpu) => well.includes(gpu)) &&
+      well.every((gpu) => whole.includes(gpu) || withMemory.has(gpu)) &&
+      heldUnits(checkpoint, well).every((id) => units.has(id)),
   );
+}
+
+/** Ids of the units that are written down for these GPUs alone. */
+function heldUnits(checkpoint: readonly CheckpointEntry[], gpus: readonly string[]): readonly string[] {
+  const ids = checkpoint
+    .filter(({ resource }) => resource === memoryResource)
+    .map((entry) => ({ entry, isHere: gpusOfEntry(entry).every((gpu) => gpus.includes(gpu)) }));
+  const elsewhere = new Set(ids.flatMap(({ entry, isHere }) => (isHere ? [] : entry.ids)));
+  return ids.flatMap(({ entry }) => entry.ids).filter((id) => !elsewhere.has(id));
 }

@@ -7,6 +7,7 @@ import { patienceMs } from '../support/wait.ts';
 import { act } from './act.ts';
 import { Agents } from './agents.ts';
 import { Disturbances } from './disturbances.ts';
+import { soakMemory } from './gpus-of-soak.ts';
 import { Judge } from './judge.ts';
 import { nextStep } from './next-step.ts';
 import { describeStep, newPlan, planAfter, type Step } from './plan.ts';
@@ -48,7 +49,7 @@ export async function soak(node: ClusterNode, options: SoakOptions): Promise<Soa
   const say = (line: string): void =>
     options.log(`${((performance.now() - startMs) / 1000).toFixed(1).padStart(6)} s  ${line}`);
   await using watch = new PodWatch(node.pods);
-  const agents = new Agents(node);
+  const agents = await Agents.of(node, soakMemory);
   const scene: Scene = {
     node,
     watch,
