@@ -139,6 +139,15 @@ describe('what is freed', () => {
     ],
     ['missing from a checkpoint that was read anew', History.settled(app).reread(5, []), []],
     ['missing from it, and young', History.settled(app).reread(4.9, []), ['p m0+9 on GPU-a']],
+    ['missing from two in a row, and young', History.settled(app).reread(1, [], []), []],
+    ['missing from the second alone', History.settled(app).reread(1, [], [app]), ['p m0+9 on GPU-a']],
+    ['missing from the first alone', History.settled(app).reread(1, [app], []), ['p m0+9 on GPU-a']],
+    ['the first cannot be read', History.settled(app).reread(1, [], 'unreadable'), ['p m0+9 on GPU-a']],
+    [
+      'an answer missing from two in a row',
+      History.settled().answered(1, ten, 'GPU-a').reread(2, [], []),
+      ['unknown m0+9 on GPU-a'],
+    ],
     [
       'a request with the same ids',
       History.settled(app).answered(9, ten, 'GPU-b'),
@@ -195,6 +204,21 @@ describe('a new kubelet', () => {
 
   it('frees nothing by a checkpoint that is read anew', () => {
     expect(restarted().reread(111, [app]).held).toHaveLength(2);
+  });
+
+  it('is believed about what it has listed, and what it has given out itself', () => {
+    const shown = listedUnits('name', ten);
+    expect(restarted().listed(101, shown).round(103, [other]).held).toEqual(['q m20+4 on GPU-b']);
+    expect(restarted().listed(101, shown).reread(103, [other]).held).toEqual(['q m20+4 on GPU-b']);
+    const given = restarted()
+      .answered(101, ['m40'], 'GPU-c')
+      .listed(102, listedUnits('new', ['m40']));
+    expect(given.round(107, [app, other]).held).toEqual(['p m0+9 on GPU-a', 'q m20+4 on GPU-b']);
+  });
+
+  it('is not believed about what the one before it has listed', () => {
+    const before = History.settled(app).listed(50, listedUnits('name', ten)).kubelet(100, [app]);
+    expect(before.round(105, []).held).toEqual(['p m0+9 on GPU-a shown']);
   });
 
   it('is settled though new pods come and go meanwhile', () => {
