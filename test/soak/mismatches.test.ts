@@ -10,7 +10,7 @@ const residents: readonly Resident[] = [
 ];
 const known = knowPods(residents);
 const fair = seeNode(residents);
-const eight = { wellGpus: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], kubelet: 0 };
+const eight = { wellGpus: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'], kubelet: 0, withheld: [] };
 
 /** The same node, one entry of a witness changed. */
 function changed<Witness extends 'running' | 'checkpoint' | 'pods'>(
@@ -51,16 +51,16 @@ describe('what witnesses do not agree on', () => {
       changed('checkpoint', { resource: 'other' }),
       [
         'one/main sees a,b, and the checkpoint has nothing',
-        'one/main has a,b by the kubelet, and nothing by the checkpoint',
+        'one/main has by the kubelet a,b, and by the checkpoint nothing',
       ],
     ],
     [
       'the kubelet has forgotten a pod',
       { ...fair, holdings: [] },
       [
-        'one/main has nothing by the kubelet, and a,b by the checkpoint',
-        'two/helper has nothing by the kubelet, and c by the checkpoint',
-        'two/main has nothing by the kubelet, and d by the checkpoint',
+        'one/main has by the kubelet nothing, and by the checkpoint a,b',
+        'two/helper has by the kubelet nothing, and by the checkpoint c',
+        'two/main has by the kubelet nothing, and by the checkpoint d',
       ],
     ],
     [

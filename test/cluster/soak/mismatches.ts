@@ -1,4 +1,5 @@
 import { memoryResource } from '../support/memory-pods.ts';
+import type { CheckpointEntry, RunningContainer } from '../support/oracle.ts';
 import { gpuResource } from '../support/pod-spec.ts';
 import { gpusOfEntry, gpusWithMemory } from './bookings.ts';
 import { unitMiB } from './gpus-of-soak.ts';
@@ -11,6 +12,8 @@ export interface NodeState {
   readonly wellGpus: readonly string[];
   /** Which kubelet it is, counted from 0: what ended before a kubelet began is let go when its records have settled. */
   readonly kubelet: number;
+  /** Which of these the agent may withhold. */
+  readonly withheld: readonly string[];
 }
 
 /**
@@ -20,12 +23,13 @@ export interface NodeState {
 export function findMismatches(
   seen: Observation,
   known: KnownPods,
-  { wellGpus, kubelet }: NodeState,
+  { wellGpus, kubelet, withheld }: NodeState,
 ): readonly string[] {
   const withMemory = gpusWithMemory(seen.checkpoint);
   const whole = wellGpus.filter((gpu) => !withMemory.has(gpu)).length;
+  const allocatable = seen.allocatable ?? -1;
   const node =
-    seen.allocatable === whole
+    allocatable <= whole && allocatable >= whole - withheld.length
       ? []
       : [
           `the node's status has ${seen.allocatable ?? 'no'} GPUs to give, not ${whole}, with kubelet ${kubelet}`,
@@ -54,34 +58,41 @@ function findMismatchesIn(
     each.podUid === uid && each.container === shape.name;
   const own = running.find(isIt);
   if (own?.id !== id) return [`${who} is ${id} by the API server, and ${own?.id ?? 'nothing'} by itself`];
-  const isMemory = shape.units > 0;
-  const resource = isMemory ? memoryResource : gpuResource;
-  const sees = own?.gpus ?? [];
+  const resource = shape.units > 0 ? memoryResource : gpuResource;
   const written = checkpoint.find((each) => isIt(each) && each.resource === resource);
   const held = holdings?.find(
     (each) => each.pod === name && each.container === shape.name && each.resource === resource,
   );
-  const asked = isMemory ? describe(1, shape.units * unitMiB) : describe(shape.gpus, null);
-  const has = describe(sees.length, own?.memoryMiB ?? null);
-  const recorded = written === undefined ? [] : gpusOfEntry(written);
-  const count = isMemory ? shape.units : shape.gpus;
-  const differs = (ids: readonly string[] | undefined, witness: string): string[] =>
-    ids?.join() === written?.ids.join()
-      ? []
-      : [
-          `${who} has ${ids?.join() ?? 'nothing'} by ${witness}, and ${written?.ids.join() ?? 'nothing'} by the checkpoint`,
-        ];
+  const recorded = written === undefined ? 'nothing' : gpusOfEntry(written).join();
+  const ids = written?.ids.join() ?? 'nothing';
+  const told = held?.ids.join() ?? 'nothing';
+  // Of init containers that end the kubelet does not tell.
+  const isTold = holdings !== null && shape.kind !== 'init';
   return [
-    ...(asked === has ? [] : [`${who} asked for ${asked} and has ${has}`]),
-    ...(recorded.join() === sees.join()
-      ? []
-      : [`${who} sees ${sees.join()}, and the checkpoint has ${recorded.join() || 'nothing'}`]),
-    ...(written === undefined || written.ids.length === count
-      ? []
-      : [`${who} asked for ${count} and has ${written.ids.length} by the checkpoint`]),
-    // Of init containers that end the kubelet does not tell.
-    ...(holdings === null || shape.kind === 'init' ? [] : differs(held?.ids, 'the kubelet')),
+    ...findWrongAmounts(shape, own, written).map((each) => `${who} ${each}`),
+    ...differ(`${who} sees`, own?.gpus.join() ?? '', 'and the checkpoint has', recorded),
+    ...(isTold ? differ(`${who} has by the kubelet`, told, 'and by the checkpoint', ids) : []),
   ];
+}
+
+/** Where a container has not as much as was asked for, by itself or by the checkpoint. */
+function findWrongAmounts(
+  { gpus, units }: ContainerShape,
+  own: RunningContainer | undefined,
+  written: CheckpointEntry | undefined,
+): readonly string[] {
+  const asked = units > 0 ? describe(1, units * unitMiB) : describe(gpus, null);
+  const has = describe(own?.gpus.length ?? 0, own?.memoryMiB ?? null);
+  const count = units > 0 ? units : gpus;
+  const isWritten = written === undefined || written.ids.length === count;
+  return [
+    ...(asked === has ? [] : [`asked for ${asked} and has ${has}`]),
+    ...(isWritten ? [] : [`asked for ${count} and has ${written.ids.length} by the checkpoint`]),
+  ];
+}
+
+function differ(first: string, one: string, second: string, other: string): readonly string[] {
+  return one === other ? [] : [`${first} ${one}, ${second} ${other}`];
 }
 
 function describe(gpus: number, memoryMiB: number | null): string {

@@ -9,6 +9,7 @@ import type { Disturbances } from './disturbances.ts';
 import type { KnownPod, Violation } from './observation.ts';
 import type { Plan, RestartStep } from './plan.ts';
 import type { PodWatch } from './pod-watch.ts';
+import type { Suspects } from './suspects.ts';
 
 /** All that the steps act on, and what they leave behind. */
 export interface Scene {
@@ -20,8 +21,11 @@ export interface Scene {
   readonly known: Map<string, KnownPod>;
   readonly uids: Map<string, string>;
   readonly violations: Violation[];
+  readonly suspects: Suspects;
   /** Milliseconds until all GPUs could be given out again, by what was restarted. */
   readonly availableMs: Record<RestartStep['kind'], number[]>;
+  /** How many GPUs were withheld in the end until the agent was restarted. */
+  withheld: number;
   plan: Plan;
   serving: AgentProcess;
   /** Until then, of `performance.now()`, the kubelet may be admitting a pod that the API server no longer has. */
@@ -35,9 +39,9 @@ export function wellGpus({ gpus }: ClusterNode, plan: Plan): readonly string[] {
 
 /**
  * Resolves when the kubelet would give out the GPUs that are well, and no others: each is given whole, or memory of it is held now or was
- * held a moment ago.
+ * held a moment ago, or the agent may withhold it.
  */
-export async function waitUntilUsable({ node }: Scene, plan: Plan): Promise<void> {
+export async function waitUntilUsable({ node, suspects }: Scene, plan: Plan): Promise<void> {
   const well = wellGpus(node, plan);
   const withMemory = new Set<string>();
   await waitFor(
@@ -50,9 +54,16 @@ export async function waitUntilUsable({ node }: Scene, plan: Plan): Promise<void
     },
     ({ whole, units, checkpoint }) =>
       whole.every((gpu) => well.includes(gpu)) &&
-      well.every((gpu) => whole.includes(gpu) || withMemory.has(gpu)) &&
+      well.every(
+        (gpu) => whole.includes(gpu) || withMemory.has(gpu) || isWithheld(gpu, suspects, checkpoint),
+      ) &&
       heldUnits(checkpoint, well).every((id) => units.has(id)),
   );
+}
+
+/** A GPU that a container has is never withheld. */
+export function isWithheld(gpu: string, suspects: Suspects, checkpoint: readonly CheckpointEntry[]): boolean {
+  return suspects.gpus.has(gpu) && !checkpoint.some((entry) => gpusOfEntry(entry).includes(gpu));
 }
 
 /** Ids of the units that are written down for these GPUs alone. */
