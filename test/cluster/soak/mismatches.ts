@@ -63,15 +63,12 @@ function findMismatchesIn(
   const held = holdings?.find(
     (each) => each.pod === name && each.container === shape.name && each.resource === resource,
   );
-  const recorded = written === undefined ? 'nothing' : gpusOfEntry(written).join();
-  const ids = written?.ids.join() ?? 'nothing';
-  const told = held?.ids.join() ?? 'nothing';
   // Of init containers that end the kubelet does not tell.
   const isTold = holdings !== null && shape.kind !== 'init';
   return [
     ...findWrongAmounts(shape, own, written).map((each) => `${who} ${each}`),
-    ...differ(`${who} sees`, own?.gpus.join() ?? '', 'and the checkpoint has', recorded),
-    ...(isTold ? differ(`${who} has by the kubelet`, told, 'and by the checkpoint', ids) : []),
+    ...differ(`${who} sees`, own?.gpus, 'and the checkpoint has', written && gpusOfEntry(written)),
+    ...(isTold ? differ(`${who} has by the kubelet`, held?.ids, 'and by the checkpoint', written?.ids) : []),
   ];
 }
 
@@ -91,9 +88,12 @@ function findWrongAmounts(
   ];
 }
 
-function differ(first: string, one: string, second: string, other: string): readonly string[] {
-  return one === other ? [] : [`${first} ${one}, ${second} ${other}`];
+function differ(first: string, one: Ids, second: string, other: Ids): readonly string[] {
+  const [a, b] = [one, other].map((ids) => ids?.join() ?? 'nothing');
+  return a === b ? [] : [`${first} ${a}, ${second} ${b}`];
 }
+
+type Ids = readonly string[] | undefined;
 
 function describe(gpus: number, memoryMiB: number | null): string {
   return memoryMiB === null ? `${gpus} whole` : `${memoryMiB} MiB of ${gpus} GPU`;
