@@ -10,7 +10,8 @@ const quietMs = 10_000;
 
 /**
  * Marks what a new kubelet has not loaded although it was in the old one's books: the containers run on, and nobody will say when they
- * end. What the old kubelet had dropped before is no orphan, nor is an answer that was never seen in its books.
+ * end. What the old kubelet had dropped before is no orphan, nor is what it did not list any more once its own records were settled, nor an
+ * answer that was never seen in its books.
  * @param loaded numbers of the entries that it has loaded
  * @param beforeSequence entries from this number on are younger than the new kubelet
  */
@@ -19,9 +20,11 @@ export function markOrphans(
   loaded: ReadonlySet<number>,
   beforeSequence: number,
 ): Holdings {
+  const wasSettled = holdings.unsettled === null;
   const entries = holdings.entries.map((entry): Entry => {
     const isOlder = entry.sequence < beforeSequence;
-    const wasBooked = isOlder && !isPending(entry) && !entry.dropped;
+    const hadEnded = wasSettled && entry.vanishedMs !== null;
+    const wasBooked = isOlder && !isPending(entry) && !entry.dropped && !hadEnded;
     return loaded.has(entry.sequence) || !wasBooked || entry.afterlife !== null ? entry : asOrphan(entry);
   });
   return { ...holdings, entries };

@@ -257,6 +257,26 @@ describe('orphans', () => {
       ['p m0+9 on GPU-a'],
     ],
     [
+      'what Lists of the old one had missed, a moment before its end',
+      History.settled(app).listed(1, listedUnits('n', ten)).listed(2, []).kubelet(2.5, []),
+      ['p m0+9 on GPU-a shown'],
+    ],
+    [
+      'the same, once the new one is settled',
+      History.settled(app)
+        .listed(1, listedUnits('n', ten))
+        .listed(2, [])
+        .kubelet(2.5, [])
+        .round(8, [])
+        .round(13, []),
+      [],
+    ],
+    [
+      'what Lists of one had missed that had just started itself',
+      History.settled(app).listed(1, listedUnits('n', ten)).kubelet(2, [app]).listed(3, []).kubelet(4, []),
+      ['p m0+9 on GPU-a shown orphan'],
+    ],
+    [
       'an answer that was in no checkpoint',
       History.settled().answered(1, ten, 'GPU-a').kubelet(2, []),
       ['unknown m0+9 on GPU-a'],
