@@ -147,6 +147,7 @@ export class StandInKubelet extends NodeView implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#node.events.close();
     await this.stop();
   }
 
