@@ -59,7 +59,7 @@ export function pauseOf({
   node,
 }: Pick<MemoryOffer, 'plan' | 'holdings' | 'node'>): MemoryPause | null {
   if (holdings.books === 'unreadable') return 'unreadable-checkpoint';
-  if (!holdings.started) return 'starting';
+  if (holdings.books === 'unread') return 'starting';
   return pauseByEntries({ plan, holdings, node });
 }
 

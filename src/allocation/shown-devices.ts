@@ -84,8 +84,8 @@ export function showOthers(
 }
 
 /** Then a List still tells which ids are held, though not on which GPU. */
-function areBooksUnknown({ started, books }: Holdings): boolean {
-  return !started || books === 'unreadable';
+function areBooksUnknown({ books }: Holdings): boolean {
+  return books === 'unread' || books === 'unreadable';
 }
 
 function isHeldNow(id: string, resource: string, use: GpuUse | undefined): boolean {

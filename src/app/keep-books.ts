@@ -2,6 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
 import type { Reading } from '../allocation/holdings/events.ts';
+import { isYoung } from '../allocation/holdings/free-entries.ts';
 import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
@@ -138,21 +139,30 @@ async function makeRound(
   return 'done';
 }
 
-/** During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. */
+/**
+ * During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. Where that leaves something
+ * booked only because it is young, the kubelet is made to write once more.
+ */
 async function rereadAfterList(node: Node, deps: KeepBooksDeps): Promise<void> {
-  const startedMs = deps.clock.now();
-  const never = new AbortController().signal;
-  const folder = dirname(deps.kubeletSocket);
-  if (!(await waitUntilRewritten(folder, () => resend(node), rereadWithinMs, deps.clock, never))) return;
-  const checkpoint = await readReading(deps);
-  node.books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint });
+  const { books } = node;
+  let before: Reading | null = null;
+  do {
+    const startedMs = deps.clock.now();
+    const never = new AbortController().signal;
+    const folder = dirname(deps.kubeletSocket);
+    if (!(await waitUntilRewritten(folder, () => resend(node), rereadWithinMs, deps.clock, never))) return;
+    const checkpoint = await readReading(deps);
+    books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint, before });
+    if (before !== null) return;
+    before = checkpoint;
+  } while (books.holdings.entries.some((entry) => isYoung(entry, deps.clock.now())));
 }
 
 /** The kubelet writes down each allocation before it asks for the next one. */
 async function rereadAsItIs(books: Books, deps: KeepBooksDeps): Promise<void> {
   const startedMs = deps.clock.now();
   const checkpoint = await readReading(deps);
-  books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint });
+  books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint, before: null });
 }
 
 /** One list is enough: the record is of all resources. */

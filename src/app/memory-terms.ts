@@ -61,9 +61,7 @@ export function planNodeMemory(settings: MemoryTermsSettings, circumstances: Cir
       degradations:
         planned.kind === 'planned' ? [] : [{ kind: 'memory-unit-too-small', message: planned.message }],
       notices: [
-        ...plan.leftOut.map(
-          ({ uuid, index, reason }) => `GPU ${index} (${uuid}) is not offered by memory: ${reason}`,
-        ),
+        ...describeLeftOut(plan),
         ...plan.unknownDevices.map((device) => `memory.devices: ${device} is no GPU that this node offers`),
       ],
     },
@@ -80,6 +78,14 @@ export function withoutMemoryOnly(
     ...resource,
     devices: resource.devices.filter(({ gpu, mig }) => mig !== null || !memoryOnly.has(gpu.uuid)),
   }));
+}
+
+/** One sentence for each reason: a node has many GPUs, and what keeps one out mostly keeps all out. */
+function describeLeftOut({ leftOut }: MemoryPlan): readonly string[] {
+  return [...Map.groupBy(leftOut, ({ reason }) => reason)].map(([reason, gpus]) => {
+    const named = gpus.map(({ uuid, index }) => `GPU ${index} (${uuid})`).join(', ');
+    return `not offered by memory (${reason}): ${named}`;
+  });
 }
 
 function findFaults({

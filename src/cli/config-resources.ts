@@ -1,11 +1,18 @@
+import { capOf } from '../allocation/memory-view.ts';
+import { promisedUnits } from '../allocation/promise.ts';
+import type { MemoryTerms } from '../app/books.ts';
+import { planNodeMemory } from '../app/memory-terms.ts';
 import { driverSettings, resourceSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
+import { formatMemory } from '../config/file-values.ts';
 import { openDriver } from '../inventory/open-driver.ts';
 import { systemClock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
+import { memoryResource } from '../resources/memory-units.ts';
 import { hardwareUuid, type PlannedDevice } from '../resources/planned-device.ts';
 import { planResources } from '../resources/plan.ts';
+import { joinRemarks } from '../resources/remark.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
@@ -17,12 +24,17 @@ export async function printResources(config: Config, terminal: Terminal): Promis
   );
   try {
     const snapshot = await driver.snapshot();
-    const { resources, degradations, notices } = planResources(snapshot, resourceSettings(config));
-    const rows = resources.map(({ resource, devices }) => [
-      resource,
-      String(devices.length),
-      describeDevices(devices),
-    ]);
+    const plan = planResources(snapshot, resourceSettings(config));
+    const memory = planNodeMemory(config.memory, { snapshot, ...plan, ...nothingAmiss });
+    const { degradations, notices } = joinRemarks(plan, memory.remarks);
+    const rows = [
+      ...plan.resources.map(({ resource, devices }) => [
+        resource,
+        String(devices.length),
+        describeDevices(devices),
+      ]),
+      ...describeMemory(memory.terms),
+    ];
     terminal.stdout.write(
       rows.length === 0 ? 'No resource.\n' : textTable([['RESOURCE', 'DEVICES', 'FROM'], ...rows]),
     );
@@ -33,6 +45,22 @@ export async function printResources(config: Config, terminal: Terminal): Promis
     terminal.stderr.write(`slicewise: the GPUs of this node cannot be read: ${describeError(thrown)}\n`);
     return 1;
   }
+}
+
+/** What only an agent that runs knows of. */
+const nothingAmiss = { nodeFault: null, faults: new Map<string, string>(), needsDeviceNode: false };
+
+/** `79 units of 1Gi on each of 8 GPUs, 86 of them promised while all are free`, or how many on each where they differ. */
+function describeMemory({ plan, maxPerContainer, fit }: MemoryTerms): readonly (readonly string[])[] {
+  const { gpus, units, unitMiB } = plan;
+  if (gpus.length === 0) return [];
+  const each = [...new Set(gpus.map((gpu) => gpu.units))].join(', ');
+  const where = gpus.length === 1 ? '1 GPU' : `each of ${gpus.length} GPUs`;
+  const holes = gpus.map((gpu) => gpu.units);
+  const cap = capOf({ plan, maxPerContainer });
+  const promised = promisedUnits({ fit, holes, cap, damping: null, nowMs: 0 });
+  const shown = promised === units ? '' : `, ${promised} of them promised while all are free`;
+  return [[memoryResource, String(units), `${each} units of ${formatMemory(unitMiB)} on ${where}${shown}`]];
 }
 
 /** `2 GPUs, 4 MIG instances on 1 GPU`, with what is out of order. */

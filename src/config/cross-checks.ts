@@ -26,12 +26,18 @@ function shortResourceNames(values: SettingValues): readonly string[] {
   return names.map((name) => name.slice(name.indexOf('/') + 1));
 }
 
+/** The longest name after the slash that no setting changes. */
+function fixedName(values: SettingValues): string {
+  return values['memory.enabled'] ? 'gpu-memory' : 'gpu';
+}
+
+/** Every rule about several settings. */
 export const crossChecks: readonly CrossCheck[] = [
   {
-    keys: ['flags.agent.kubeletSocket'],
-    fault: ({ 'flags.agent.kubeletSocket': given }) => {
-      const socket = resolve(given);
-      const own = ownSocketPath(dirname(socket), 'gpu');
+    keys: ['flags.agent.kubeletSocket', 'memory.enabled'],
+    fault: (values) => {
+      const socket = resolve(values['flags.agent.kubeletSocket']);
+      const own = ownSocketPath(dirname(socket), fixedName(values));
       const longest = bytes(own) > bytes(socket) ? own : socket;
       const what =
         longest === socket ? 'the path is' : `the agent's own socket beside it, ${longest}, would be`;
@@ -45,11 +51,12 @@ export const crossChecks: readonly CrossCheck[] = [
       'sharing.timeSlicing',
       'flags.migStrategy',
       'flags.agent.kubeletSocket',
+      'memory.enabled',
     ],
     fault: (values) => {
       const folder = dirname(resolve(values['flags.agent.kubeletSocket']));
       // A folder that is too long in any case is told above.
-      if (bytes(ownSocketPath(folder, 'gpu')) > maxSocketPathBytes) return null;
+      if (bytes(ownSocketPath(folder, fixedName(values))) > maxSocketPathBytes) return null;
       const names = shortResourceNames(values);
       const longest = names.reduce((one, other) => (bytes(other) > bytes(one) ? other : one));
       const path = ownSocketPath(folder, longest);

@@ -1,9 +1,7 @@
-import * as z from 'zod';
-import { exclusions, memoryOverrides, patterns, xidClasses } from './feature-schemas.ts';
-import { deviceReference, formatMemory, memoryMiB } from './file-values.ts';
+import { exclusions, patterns, xidClasses } from './feature-schemas.ts';
 import { setting } from './setting.ts';
 import { sharing } from './sharing-schema.ts';
-import { boolean, duration, oneOf, structure, type ValueKind } from './value-kinds.ts';
+import { boolean, oneOf, optionalStructure, structure } from './value-kinds.ts';
 
 const built = 'default';
 
@@ -35,61 +33,6 @@ export const featureSettings = {
     default: [],
     description:
       'Which MIG profiles are offered as which resource; where no pattern fits it is as flags.migStrategy says.',
-  }),
-  'memory.enabled': setting({
-    group: 'memory',
-    kind: boolean(),
-    default: false,
-    description: 'Whether GPU memory is offered as nvidia.com/gpu-memory.',
-  }),
-  'memory.unit': setting({
-    group: 'memory',
-    kind: memory(),
-    default: 1024,
-    description: 'How much memory one unit is.',
-  }),
-  'memory.reservedPerGpu': setting({
-    group: 'memory',
-    kind: memory(),
-    default: 0,
-    description: 'Memory of each GPU that is never offered; at least what the driver keeps for itself.',
-  }),
-  'memory.devices': setting({
-    group: 'memory',
-    kind: optionalStructure(() => z.array(deviceReference()).min(1), 'a list of GPU indexes or UUIDs'),
-    default: null,
-    description:
-      'GPUs that are offered by memory alone, all others whole alone; without it every GPU is offered in both ways.',
-  }),
-  'memory.maxPerContainer': setting({
-    group: 'memory',
-    kind: optionalStructure(memoryMiB, 'an amount of memory such as 40Gi', formatMemory),
-    default: null,
-    description: 'The most that one container may ask for; without it the largest GPU.',
-  }),
-  'memory.fit': setting({
-    group: 'memory',
-    kind: oneOf(['guaranteed', 'adaptive', 'sum']),
-    default: 'guaranteed',
-    description: 'How many units are shown as free while free memory is spread over several GPUs.',
-  }),
-  'memory.override': setting({
-    group: 'memory',
-    kind: structure(memoryOverrides, 'a list of {devices, total}'),
-    default: [],
-    description: 'Total memory of GPUs whose driver does not tell it.',
-  }),
-  'memory.frameworkEnv': setting({
-    group: 'memory',
-    kind: boolean(),
-    default: false,
-    description: 'Whether containers are given the variables by which frameworks limit their memory.',
-  }),
-  'memory.releaseDelay': setting({
-    group: 'memory',
-    kind: duration(0, 3_600_000),
-    default: 0,
-    description: 'How long memory stays booked after the kubelet has freed it.',
   }),
   'health.xids': setting({
     group: 'health',
@@ -127,16 +70,3 @@ export const featureSettings = {
       "By which CDI names containers are given GPUs: those of specs that the agent writes, those of the specs of NVIDIA's container toolkit, or the toolkit's if it describes every GPU.",
   }),
 } as const;
-
-function memory(): ValueKind<number> {
-  return { ...structure(memoryMiB, 'an amount of memory such as 1Gi or 512Mi'), toFile: formatMemory };
-}
-
-function optionalStructure<T>(
-  schema: () => z.ZodType<T>,
-  expected: string,
-  toFile: (value: T) => unknown = (value) => value,
-): ValueKind<T | null> {
-  const kind = structure<T | null>(schema, expected);
-  return { ...kind, toFile: (value) => (value === null ? null : toFile(value)) };
-}

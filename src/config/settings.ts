@@ -2,10 +2,17 @@ import type { Setting } from './setting.ts';
 import { agentSettings } from './settings-agent.ts';
 import { featureSettings } from './settings-features.ts';
 import { gfdSettings } from './settings-gfd.ts';
+import { memorySettings } from './settings-memory.ts';
 import { nvidiaSettings } from './settings-nvidia.ts';
 
 /** Every setting of the program by its path in the file; those that no file can hold, by their flag or variable. */
-export const settings = { ...nvidiaSettings, ...agentSettings, ...featureSettings, ...gfdSettings } as const;
+export const settings = {
+  ...nvidiaSettings,
+  ...agentSettings,
+  ...featureSettings,
+  ...memorySettings,
+  ...gfdSettings,
+} as const;
 
 export type SettingKey = keyof typeof settings;
 

@@ -137,9 +137,19 @@ export function httpAddress(): ValueKind<HttpAddress | null> {
   };
 }
 
-/** A value that only the file can hold, described by its schema; the file's form is the value itself. */
+/** A value that its schema describes; the file's form is the value itself. */
 export function structure<T>(schema: () => z.ZodType<T>, expected: string): ValueKind<T> {
   return single(schema, expected);
+}
+
+/** The same, or `null` for "not given". */
+export function optionalStructure<T>(
+  schema: () => z.ZodType<T>,
+  expected: string,
+  toFile: (value: T) => unknown = (value) => value,
+): ValueKind<T | null> {
+  const kind = structure<T | null>(schema, expected);
+  return { ...kind, toFile: (value) => (value === null ? null : toFile(value)) };
 }
 
 function single<T>(make: () => z.ZodType<T>, expected: string): ValueKind<T> {

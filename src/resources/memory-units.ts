@@ -129,8 +129,8 @@ function divide(gpus: readonly Gpu[], settings: MemorySettings): MemoryPlan {
 
 /** The units of a GPU, or why it has none. */
 function unitsOf(gpu: Gpu, settings: MemorySettings): MemoryGpu | string {
-  if (gpu.mig?.current === true) return 'it is in MIG mode';
-  if (settings.timeSliced.has(gpu.uuid)) return 'it is shared by time';
+  if (gpu.mig?.current === true) return 'in MIG mode';
+  if (settings.timeSliced.has(gpu.uuid)) return 'shared by time';
   const totalMiB = gpu.memoryTotalMiB ?? overriddenTotal(gpu, settings);
   if (totalMiB === null) return 'its driver does not tell its memory; memory.override can';
   const reservedMiB = Math.max(gpu.memoryReservedMiB ?? 0, settings.reservedPerGpuMiB);

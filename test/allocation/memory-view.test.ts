@@ -26,7 +26,7 @@ describe('pauseOf', () => {
   it.each<[string, History, MemoryPause | null]>([
     ['all is well', History.settled(held), null],
     ['the books were never read', new History(), 'starting'],
-    ['no List was read', new History().found(0, [held]).reread(0, [held]), 'starting'],
+    ['no list was sent yet', new History().found(0, [held]), null],
     ['the checkpoint cannot be read', History.settled(held).round(1, 'unreadable'), 'unreadable-checkpoint'],
     ['the checkpoint can be read again', History.settled(held).round(1, 'unreadable').round(2, [held]), null],
     ['a foreign entry', History.settled(held, bookedDevice('f', 'GPU-x')), 'foreign-allocation'],

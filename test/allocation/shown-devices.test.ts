@@ -112,8 +112,7 @@ describe('the list of memory units', () => {
       'HH..HH..',
     ],
     ['before the books are read', new History(), {}, '........'],
-    ['before the first list: what is held', new History().found(0, [a3]), {}, '.H..HH..'],
-    ['before the first List', new History().found(0, [a3]).reread(0.1, [a3]), {}, '.H..HH..'],
+    ['before the first list: by what was found', new History().found(0, [a3]), {}, 'HHHHHHHH'],
     ['after the first List', new History().found(0, [a3]).reread(0.1, [a3]).listed(0.2, []), {}, 'HHHHHHHH'],
     [
       'books that cannot be read: what a List shows',
@@ -196,12 +195,7 @@ describe('the list of whole GPUs', () => {
     ['an orphan of memory', History.settled(a3).kubelet(9, []), {}, 'LHH'],
     ['an orphan that had it', History.settled(wholeOn('GPU-a')).kubelet(9, []), {}, 'LHH'],
     ['before the books are read: where memory could sit', new History(), {}, '??H'],
-    [
-      'before the first List: what is held',
-      new History().found(0, [wholeOn('GPU-a')]).reread(0.1, [wholeOn('GPU-a')]),
-      {},
-      'H?H',
-    ],
+    ['before the first list: by what was found', new History().found(0, [a3]), {}, 'uHH'],
     ['books that broke later', History.settled(wholeOn('GPU-a')).round(9, 'unreadable'), {}, 'H?H'],
     [
       'a foreign unit: whole GPUs are not held back',

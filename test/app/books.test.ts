@@ -55,7 +55,7 @@ async function openBooks(before: MemoryTerms) {
     sinceMs: clock.now(),
     read: () => Promise.resolve(checkpoint),
     reread: () => {
-      books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint });
+      books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint, before: null });
       return Promise.resolve();
     },
   };

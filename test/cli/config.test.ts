@@ -150,6 +150,7 @@ describe('print --resources', () => {
       'nvidia.com/mig-2g.10gb  1        1 MIG instance on 1 GPU',
       'nvidia.com/mig-1g.5gb   36       9 MIG instances on 2 GPUs, in time slices',
       'Note: sharing.timeSlicing.resources[1]: there is no nvidia.com/x on this node to share',
+      expect.stringMatching(/^Note: not offered by memory \(in MIG mode\): GPU 0 \(GPU-.*, GPU 1 \(GPU-/),
       '',
     ]);
   });
@@ -159,6 +160,15 @@ describe('print --resources', () => {
     const { stdout } = await run(['print', '--resources', '--scenario', 'a100x2-mig-mixed']);
     expect(stdout).toContain('nvidia.com/gpu  2        2 GPUs\n');
     expect(stdout.match(/^Not as asked: GPU [01] .* is in MIG mode and offered whole/gm)).toHaveLength(2);
+  });
+
+  test('with memory, and how much of it can be promised', async () => {
+    const args = ['print', '--resources', '--scenario', 'a100x8'];
+    expect((await run(args)).stdout.split('\n')[2]).toBe(
+      'nvidia.com/gpu-memory  312      39 units of 1Gi on each of 8 GPUs, 46 of them promised while all are free',
+    );
+    expect((await run([...args, '--memory-fit', 'sum'])).stdout).toContain('on each of 8 GPUs\n');
+    expect((await run([...args, '--memory-enabled=false'])).stdout).not.toContain('memory');
   });
 
   test('with code 1 when nothing can be read', async () => {

@@ -144,7 +144,7 @@ describe('accepted in the file', () => {
     ['keys without a value', 'flags:\n  plugin:\n  migStrategy:\nmemory:\n'],
     [
       'what asks for no feature',
-      'flags: {migStrategy: none}\nmemory: {enabled: false}\nsharing: {}\nresources: {mig: []}\n',
+      'flags: {migStrategy: none}\nmemory: {enabled: true}\nsharing: {}\nresources: {mig: []}\n',
     ],
     ['the default resource', "resources: {gpus: [{pattern: '*', name: nvidia.com/gpu}]}"],
     ['a resource without its domain', "resources: {gpus: [{pattern: '*', name: gpu}]}"],
@@ -161,13 +161,17 @@ describe('accepted in the file', () => {
 });
 
 describe('room for sockets', () => {
-  // <folder>/slicewise-gpu-xxxxxxxx.sock: 28 bytes after the folder.
+  // <folder>/slicewise-gpu-memory-xxxxxxxx.sock: 35 bytes after the folder; without -memory 28.
   const folderOf = (bytes: number): string => `/${'d'.repeat(bytes - 1)}`;
 
   test('the longest folder that fits, and one byte more', async () => {
-    expect(await problemsOf({ flags: { 'kubelet-socket': `${folderOf(79)}/kubelet.sock` } })).toEqual([]);
-    const problems = await problemsOf({ flags: { 'kubelet-socket': `${folderOf(80)}/kubelet.sock` } });
-    expect(problems[1]).toMatch(/would be 1 byte longer than the 107 that a unix socket may have/);
+    const under = (bytes: number) => ({ 'kubelet-socket': `${folderOf(bytes)}/kubelet.sock` });
+    const tooLong = /would be 1 byte longer than the 107 that a unix socket may have/;
+    expect(await problemsOf({ flags: under(72) })).toEqual([]);
+    expect((await problemsOf({ flags: under(73) }))[1]).toMatch(tooLong);
+    const wholeOnly = { 'memory-enabled': 'false' };
+    expect(await problemsOf({ flags: { ...under(79), ...wholeOnly } })).toEqual([]);
+    expect((await problemsOf({ flags: { ...under(80), ...wholeOnly } }))[1]).toMatch(tooLong);
   });
 
   test("the kubelet's own name may be the longer one", async () => {
@@ -181,6 +185,48 @@ test('flags that need something of a file that is yet to be read are no problem'
   expect(await problemsOf({ flags })).toEqual([]);
   expect(await problemsOf({ flags, file: 'flags: {agent: {scenario: a100x8}}' })).toEqual([]);
   expect(await problemsOf({ flags, file: '' })).toEqual(['command-line', expect.stringContaining('needs')]);
+});
+
+test('memory by flags, by variables and by the file alike', async () => {
+  const memory = {
+    enabled: true,
+    unitMiB: 512,
+    reservedPerGpuMiB: 4096,
+    devices: ['0', '3'],
+    maxPerContainerMiB: 40_960,
+    fit: 'sum',
+    override: [{ devices: ['1'], total: 16_384 }],
+    frameworkEnv: true,
+    releaseDelayMs: 5000,
+  };
+  const texts = {
+    enabled: 'true',
+    unit: '512Mi',
+    'reserved-per-gpu': '4Gi',
+    devices: '0,3',
+    'max-per-container': '40Gi',
+    fit: 'sum',
+    override: '1=16Gi',
+    'framework-env': 'true',
+    'release-delay': '5s',
+  };
+  const entries = Object.entries(texts);
+  const flags = Object.fromEntries(entries.map(([name, text]) => [`memory-${name}`, text]));
+  const env = Object.fromEntries(
+    entries.map(([name, text]) => [`SLICEWISE_MEMORY_${name.replaceAll('-', '_').toUpperCase()}`, text]),
+  );
+  const file = `memory: {enabled: true, unit: 512Mi, reservedPerGpu: 4Gi, devices: [0, 3], maxPerContainer: 40Gi, fit: sum, override: [{devices: [1], total: 16Gi}], frameworkEnv: true, releaseDelay: 5s}`;
+  for (const given of [{ flags }, { env }, { file }])
+    expect((await loadGood(given)).config.memory).toEqual(memory);
+});
+
+test.each([
+  ['1', 'memory.override[0].total'],
+  ['1=16GB', 'memory.override[0].total'],
+  ['GPU-1=16Gi', 'memory.override[0].devices[0]'],
+  ['1=16Gi=2', 'memory.override[0].total'],
+])('--memory-override %s is refused at %s', async (text, place) => {
+  expect((await problemsOf({ flags: { 'memory-override': text } }))[1]).toContain(place);
 });
 
 test('notes tell what is taken and acts otherwise', async () => {

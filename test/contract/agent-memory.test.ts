@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/simulator/pod.ts';
 import { gpuResource, type KubeletNode, openKubeletNode, patienceMs } from './support/kubelet-node.ts';
@@ -10,10 +11,11 @@ const unitsPerGpu = 28;
 async function openMemoryNode(gpus: number, config: object = {}): Promise<KubeletNode> {
   const node = await openKubeletNode({
     gpus: { gpus: [{ model: 'v100-sxm2-32gb', count: gpus }] },
+    memory: true,
   });
   await node.writeConfig({
     version: 'v1',
-    memory: { enabled: true, reservedPerGpu: '4Gi', ...config },
+    memory: { reservedPerGpu: '4Gi', ...config },
   });
   return node;
 }
@@ -80,6 +82,22 @@ describe('GPU memory', () => {
     // 5 are free beside them, and 6 are not.
     expect(shareOf(node, await node.admit('c', 6, memory)).gpu).not.toBe(a?.gpu);
     expect(shareOf(node, await node.admit('d', 5, memory)).gpu).toBe(a?.gpu);
+    expect(node.kubelet.violations).toEqual([]);
+  });
+
+  it('leaves a GPU to the pod that comes after a short one', { timeout: 90_000 }, async () => {
+    await using node = await openMemoryNode(1);
+    await serve(node);
+    // For 10 s after a kubelet's start, and until two looks agree, nothing is taken for gone.
+    await setTimeout(20_000);
+    for (const name of ['one', 'two', 'three']) {
+      const pod = await node.admit(name, 1);
+      expect(pod).toMatchObject({ name, phase: 'Running', message: '' });
+      // A List shows it, so that it is known to be held.
+      const from = node.kubelet.events.length;
+      await node.kubelet.waitForEvent('pods-listed', { from, deadlineMs: patienceMs });
+      node.kubelet.remove(pod);
+    }
     expect(node.kubelet.violations).toEqual([]);
   });
 });

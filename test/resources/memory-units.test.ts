@@ -83,8 +83,8 @@ describe('planMemory', () => {
     );
     expect(plan.gpus.map(({ index }) => index)).toEqual([4]);
     expect(plan.leftOut.map(({ index, reason }) => `${index}: ${reason}`)).toEqual([
-      '0: it is in MIG mode',
-      '1: it is shared by time',
+      '0: in MIG mode',
+      '1: shared by time',
       '2: its driver does not tell its memory; memory.override can',
       '3: of its 2000 MiB 4096 are reserved, and the rest is less than one unit of 1024 MiB',
     ]);

@@ -38,7 +38,7 @@ export function wantsRound(holdings: Holdings, nowMs: number): boolean {
   const elapsedMs = nowMs - lastRoundMs;
   if (!started) return elapsedMs >= listEveryMs;
   if (books === 'unreadable') return elapsedMs >= unsettledEveryMs;
-  if (entries.length === 0) return false;
+  // On an idle node too: what is given there later has to be freed like anything else.
   if (unsettled !== null) return elapsedMs >= unsettledEveryMs;
   return entries.some((entry) => entry.afterlife === null && isDue(entry, lastRoundMs, nowMs));
 }

@@ -28,8 +28,15 @@ export type HoldingsEvent =
   | { readonly kind: 'checkpoint-found'; readonly atMs: number; readonly checkpoint: Reading }
   /** A new kubelet.sock, and the checkpoint as it was at that moment: what this kubelet has loaded. */
   | { readonly kind: 'kubelet-appeared'; readonly atMs: number; readonly checkpoint: Reading }
-  /** A checkpoint that the kubelet wrote after a list was sent anew, without a List before. */
-  | ({ readonly kind: 'checkpoint-reread'; readonly checkpoint: Reading } & Span)
+  /**
+   * A checkpoint that the kubelet wrote after a list was sent anew, without a List before. `before`: the one that it wrote for another
+   * list just before, if there was one; one late write can hide an entry in one of the two, and not in both.
+   */
+  | ({
+      readonly kind: 'checkpoint-reread';
+      readonly checkpoint: Reading;
+      readonly before: Reading | null;
+    } & Span)
   /** A List alone. `null`: the kubelet has no pod resources API. */
   | { readonly kind: 'listed'; readonly atMs: number; readonly containers: readonly ListedDevices[] | null }
   /** A List, a list sent anew after it, and the checkpoint that the kubelet wrote after that. */

@@ -11,6 +11,8 @@ export interface Look {
   readonly startedMs: number;
   readonly atMs: number;
   readonly found: ReadonlySet<number>;
+  /** Two checkpoints, written one after the other, were looked at: what neither has is gone however young it is. */
+  readonly isDouble?: boolean;
 }
 
 /** Counts the looks that did not find an entry, and notes what this kubelet has dropped. */
@@ -28,7 +30,7 @@ export function countMissed(holdings: Holdings, { startedMs, found }: Look): Hol
 }
 
 /**
- * Frees what a round or a re-read checkpoint did not find: an entry that was seen before, once it is not young; an answer that nobody has
+ * Frees what a round or a re-read checkpoint did not find: an entry that was seen before, once it is not young or was looked for twice; an answer that nobody has
  * seen after 30 s and two rounds. Orphans stay. Nothing is freed while the kubelet's records are unsettled.
  * @param releaseDelayMs how long memory stays booked that the kubelet has freed
  */
@@ -36,7 +38,7 @@ export function freeEntries(holdings: Holdings, look: Look, releaseDelayMs: numb
   if (holdings.unsettled !== null) return holdings;
   const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
     if (look.found.has(entry.sequence) || entry.afterlife !== null) return [entry];
-    if (!isFree(entry, look.startedMs)) return [entry];
+    if (!isFree(entry, look)) return [entry];
     if (isPending(entry) || releaseDelayMs === 0) return [];
     return [
       {
@@ -57,8 +59,13 @@ export function endReleases(holdings: Holdings, atMs: number): Holdings {
   return { ...holdings, entries: holdings.entries.filter((entry) => !isOver(entry)) };
 }
 
-function isFree(entry: Entry, startedMs: number): boolean {
-  if (!isPending(entry)) return isOld(entry, startedMs);
+/** True for an entry that one look which does not find it leaves booked, only because it is young. */
+export function isYoung(entry: Entry, nowMs: number): boolean {
+  return !isPending(entry) && !isOld(entry, nowMs);
+}
+
+function isFree(entry: Entry, { startedMs, isDouble = false }: Look): boolean {
+  if (!isPending(entry)) return isDouble || isOld(entry, startedMs);
   return startedMs - entry.sinceMs >= pendingMs && entry.missedRounds >= 2;
 }
 

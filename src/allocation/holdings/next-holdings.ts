@@ -80,8 +80,22 @@ function takeNewKubelet(
 function takeReread(holdings: Holdings, event: EventOf<'checkpoint-reread'>, rules: HoldingsRules): Holdings {
   const seen = takeWritten(holdings, event.checkpoint, event.atMs, rules.node);
   if (seen === null) return { ...holdings, books: 'unreadable' };
-  const look = { ...event, found: seen.found };
+  const { startedMs, atMs, before } = event;
+  const foundBefore = before === null ? null : findIn(seen.holdings, before, atMs, rules.node);
+  const found = foundBefore === null ? seen.found : seen.found.union(foundBefore);
+  const look = { startedMs, atMs, found, isDouble: foundBefore !== null };
   return startIfReady(freeEntries(seen.holdings, look, rules.releaseDelayMs));
+}
+
+/** Which entries a checkpoint has; `null` when it could not be read. */
+function findIn(
+  holdings: Holdings,
+  checkpoint: Reading,
+  atMs: number,
+  node: NodeGpus,
+): ReadonlySet<number> | null {
+  if (typeof checkpoint === 'string') return null;
+  return takeCheckpoint(holdings, checkpoint, { atMs, newcomers: 'inherited' }, node).found;
 }
 
 function takeRound(holdings: Holdings, event: EventOf<'round'>, rules: HoldingsRules): Holdings {

@@ -43,6 +43,7 @@ describe('wantsRound', () => {
     ['a round has looked for it', History.settled().answered(1, ten, 'GPU-a').round(6, []), 30, false],
     ['and it is 30 s old', History.settled().answered(1, ten, 'GPU-a').round(6, []), 31, true],
     ['a new kubelet: every five seconds', steady().kubelet(30, [app]).round(31, [app]), 36, true],
+    ['a new kubelet while nothing is held', History.settled().kubelet(30, []).round(31, []), 36, true],
     ['a new kubelet: not before', steady().kubelet(30, [app]).round(31, [app]), 35, false],
     [
       'a checkpoint that cannot be read: every five seconds',

@@ -90,12 +90,13 @@ export class History {
     return this.play({ kind: 'kubelet-appeared', atMs: seconds * 1000, checkpoint });
   }
 
-  reread(seconds: number, checkpoint: Reading): this {
+  reread(seconds: number, checkpoint: Reading, before: Reading | null = null): this {
     return this.play({
       kind: 'checkpoint-reread',
       startedMs: seconds * 1000,
       atMs: seconds * 1000,
       checkpoint,
+      before,
     });
   }
 

@@ -139,6 +139,15 @@ describe('what is freed', () => {
     ],
     ['missing from a checkpoint that was read anew', History.settled(app).reread(5, []), []],
     ['missing from it, and young', History.settled(app).reread(4.9, []), ['p m0+9 on GPU-a']],
+    ['missing from two in a row, and young', History.settled(app).reread(1, [], []), []],
+    ['missing from the second alone', History.settled(app).reread(1, [], [app]), ['p m0+9 on GPU-a']],
+    ['missing from the first alone', History.settled(app).reread(1, [app], []), ['p m0+9 on GPU-a']],
+    ['the first cannot be read', History.settled(app).reread(1, [], 'unreadable'), ['p m0+9 on GPU-a']],
+    [
+      'an answer missing from two in a row',
+      History.settled().answered(1, ten, 'GPU-a').reread(2, [], []),
+      ['unknown m0+9 on GPU-a'],
+    ],
     [
       'a request with the same ids',
       History.settled(app).answered(9, ten, 'GPU-b'),

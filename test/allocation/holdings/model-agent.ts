@@ -1,6 +1,7 @@
 import { dampAfterRefusal, type Damping } from '../../../src/allocation/damping.ts';
 import { mayList, wantsList, wantsRound } from '../../../src/allocation/holdings/due.ts';
 import type { HoldingsEvent, Reading } from '../../../src/allocation/holdings/events.ts';
+import { isYoung } from '../../../src/allocation/holdings/free-entries.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdings/next-holdings.ts';
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
@@ -84,7 +85,7 @@ export class ModelAgent {
     this.holdings = restoreOrphans(noHoldings(nowMs), kept, nowMs);
     this.take({ kind: 'checkpoint-found', atMs: nowMs, checkpoint: this.#kubelet.read() });
     this.#send(nowMs);
-    this.take({ kind: 'checkpoint-reread', startedMs: nowMs, atMs: nowMs, checkpoint: this.#kubelet.read() });
+    this.#reread(nowMs);
     this.take({ kind: 'listed', atMs: nowMs, containers: this.#kubelet.list() });
     this.#send(nowMs);
   }
@@ -122,12 +123,12 @@ export class ModelAgent {
     let decision = this.#decide(resource, ids, 'may-reread');
     if (decision.kind === 'reread-first') {
       this.#send(nowMs);
-      this.take({
-        kind: 'checkpoint-reread',
-        startedMs: nowMs,
-        atMs: nowMs,
-        checkpoint: this.#kubelet.read(),
-      });
+      this.#reread(nowMs);
+      if (this.holdings.entries.some((entry) => isYoung(entry, nowMs))) {
+        const before = this.#kubelet.read();
+        this.#send(nowMs);
+        this.#reread(nowMs, before);
+      }
       decision = this.#decide(resource, ids, 'reread');
     }
     if (decision.kind === 'reread-first')
@@ -155,6 +156,11 @@ export class ModelAgent {
 
   #send(nowMs: number): void {
     for (const [resource, ids] of this.healthy(nowMs)) this.#kubelet.receiveList(resource, ids);
+  }
+
+  #reread(nowMs: number, before: Reading | null = null): void {
+    const checkpoint = this.#kubelet.read();
+    this.take({ kind: 'checkpoint-reread', startedMs: nowMs, atMs: nowMs, checkpoint, before });
   }
 
   #decide(resource: string, ids: readonly string[], books: 'may-reread' | 'reread') {
