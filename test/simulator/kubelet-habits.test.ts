@@ -1,0 +1,98 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, it } from 'vitest';
+import { checkpointName, decodeCheckpoint } from '../../src/simulator/checkpoint-file.ts';
+import { defaultHabits } from '../../src/simulator/kubelet-habits.ts';
+import type { Pod, PodSpec } from '../../src/simulator/pod.ts';
+import { entryIds } from '../../src/simulator/pod-entries.ts';
+import {
+  habitDeviceIds,
+  habitDevices,
+  habitResource,
+  resendList,
+  toBooks,
+  type HabitNode,
+  type HabitPod,
+} from '../support/habit-node.ts';
+import { kubeletHabits } from '../support/kubelet-habits.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { listPods } from './call-once.ts';
+import { setUpKubelet, setUpPlugin } from './node-setup.ts';
+
+describe('the stand-in kubelet, as the real one', () => {
+  it.each(kubeletHabits)('$name', async ({ prove }) => prove(await openHabitNode()));
+});
+
+async function openHabitNode(): Promise<HabitNode> {
+  const clock = new ManualClock();
+  const kubelet = await setUpKubelet({ clock });
+  const plugin = await setUpPlugin(kubelet, {
+    resource: habitResource,
+    devices: habitDevices,
+    options: { preferredAllocationAvailable: true },
+  });
+  const pods = new Map<string, Pod>();
+  const podNamed = (name: string): Pod => {
+    const pod = pods.get(name);
+    if (pod === undefined) throw new Error(`There is no pod ${name}`);
+    return pod;
+  };
+  const nameOf = (uid: string): string | undefined => [...pods.values()].find((pod) => pod.uid === uid)?.name;
+  const end = (name: string): Promise<void> => Promise.resolve(kubelet.remove(podNamed(name)));
+
+  return {
+    plugin,
+    deviceIds: habitDeviceIds,
+    folder: kubelet.devicePluginFolder,
+    async admit(wanted) {
+      const pod = await kubelet.admit(toSpec(wanted));
+      if (pod.phase !== 'Running') throw new Error(`${pod.name} is ${pod.phase}: ${pod.message}`);
+      pods.set(pod.name, pod);
+    },
+    // Containers start at once.
+    untilRunning: () => Promise.resolve(),
+    end,
+    tellToEnd: (name) => Promise.resolve({ end: () => end(name) }),
+    async list() {
+      const listed = await listPods(kubelet);
+      return toBooks(listed.map(({ pod, container, deviceIds }) => ({ pod, container, ids: deviceIds })));
+    },
+    resend: () => resendList(kubelet.devicePluginFolder, plugin),
+    async checkpoint() {
+      const text = await readFile(join(kubelet.devicePluginFolder, checkpointName), 'utf8');
+      const { entries } = decodeCheckpoint(text);
+      return toBooks(
+        entries.map((entry) => ({
+          pod: nameOf(entry.podUid),
+          container: entry.container,
+          ids: [...entryIds(entry)],
+        })),
+      );
+    },
+    // All that it does of itself it does by its clock, or at once.
+    settle: () => clock.advance(1000),
+    async restartKubelet() {
+      await kubelet.restart();
+      const from = kubelet.events.length;
+      await plugin.listen();
+      await plugin.register();
+      await kubelet.waitForEvent('checkpoint-written', { from });
+      return { learnPods: () => clock.advance(defaultHabits.readmitAfterMs) };
+    },
+  };
+}
+
+function toSpec({ name, init, sidecar, app }: HabitPod): PodSpec {
+  const asking = (container: string, count: number) => ({
+    name: container,
+    resources: { [habitResource]: count },
+  });
+  return {
+    name,
+    initContainers: [
+      ...(init === undefined ? [] : [asking('init', init)]),
+      ...(sidecar === undefined ? [] : [{ ...asking('sidecar', sidecar), restartable: true }]),
+    ],
+    containers: [asking('app', app)],
+  };
+}
