@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AgentProcess, type SelfProgram, startAgent } from '../src/simulator/agent-process.ts';
+import type { EventOf } from '../src/simulator/kubelet-events.ts';
 import { type StandInKubelet, startKubelet } from '../src/simulator/kubelet.ts';
 
 /** The resource of whole GPUs. */
@@ -58,4 +59,21 @@ export async function openStage(subject: Subject): Promise<Stage> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** The first list at or after the given event in which whole GPUs can be had; memory is offered beside them. */
+export function firstUsableList(stage: Stage, from = 0): Promise<EventOf<'list'>> {
+  return stage.kubelet.waitForEvent('list', {
+    from,
+    where: ({ resource, healthy }) => resource === gpuResource && healthy > 0,
+  });
+}
+
+/** The name of the socket that a resource was last registered with. */
+export function registrationOf(kubelet: StandInKubelet, wanted: string): string {
+  const last = kubelet.events.findLast(
+    (event) => event.kind === 'registered' && event.resource === wanted,
+  ) as EventOf<'registered'> | undefined;
+  if (last === undefined) throw new Error(`${wanted} is not registered`);
+  return last.endpoint;
 }

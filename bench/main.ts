@@ -7,7 +7,9 @@ import { textTable } from '../src/cli/text-table.ts';
 import type { Subject } from './agent-under-test.ts';
 import { budgets } from './budgets.ts';
 import { choices } from './choices.ts';
+import { faults } from './faults.ts';
 import { measurements } from './measurements.ts';
+import { memory } from './memory.ts';
 import { summarize } from './statistics.ts';
 
 /**
@@ -67,8 +69,8 @@ async function main(): Promise<void> {
   const results = [
     { name: 'bare Node: exec → exit', unit: 'ms', ...summarize(Array.from({ length: 20 }, bareNodeMs)) },
   ];
-  for (const { name, unit, runs, measure } of [...measurements, ...choices].filter((each) =>
-    each.name.includes(options.only),
+  for (const { name, unit, runs, measure } of [...measurements, ...faults, ...choices, ...memory].filter(
+    (each) => each.name.includes(options.only),
   )) {
     if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${name} …`);
     const measured: number[] = [];

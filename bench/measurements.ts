@@ -3,7 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { devicePluginService } from '../src/kubelet/wire.ts';
-import { gpuResource, openStage, type Stage, type Subject } from './agent-under-test.ts';
+import {
+  firstUsableList,
+  gpuResource,
+  registrationOf,
+  openStage,
+  type Stage,
+  type Subject,
+} from './agent-under-test.ts';
 import { readProcessUse } from './process-use.ts';
 
 /** One figure: its values come one by one, in the unit. */
@@ -22,14 +29,14 @@ async function* startToList(subject: Subject, runs: number): AsyncGenerator<numb
     const from = stage.kubelet.events.length;
     const startedMs = performance.now();
     await using agent = stage.startAgent();
-    const list = await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+    const list = await firstUsableList(stage, from);
     yield list.at - startedMs;
     await stopAgent(stage, agent);
   }
 }
 
 /** Eight GPUs as 20,000 time slices, the longest list that there can be. */
-function inSlices(subject: Subject): Subject {
+export function inTimeSlices(subject: Subject): Subject {
   const resources = [{ name: gpuResource, replicas: 2500 }];
   return { ...subject, config: { version: 'v1', sharing: { timeSlicing: { resources } } } };
 }
@@ -53,7 +60,7 @@ async function* killedToList(subject: Subject, runs: number): AsyncGenerator<num
     const from = stage.kubelet.events.length;
     const killedMs = performance.now();
     serving.signal('SIGKILL');
-    const list = await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+    const list = await firstUsableList(stage, from);
     yield list.at - killedMs;
     serving = next;
   }
@@ -66,14 +73,14 @@ const standbyMs = 1000;
 async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
   const { Allocate } = devicePluginService;
   yield* callTimes(subject, runs, (client, [id = '']) =>
-    call(client, Allocate, [[id]], (answer) => answer.length === 1),
+    askPlugin(client, Allocate, [[id]], (answer) => answer.length === 1),
   );
 }
 
 async function* prefer(subject: Subject, runs: number): AsyncGenerator<number> {
   const { GetPreferredAllocation } = devicePluginService;
   yield* callTimes(subject, runs, (client, availableIds) =>
-    call(
+    askPlugin(
       client,
       GetPreferredAllocation,
       [{ availableIds, requiredIds: [], size: 1 }],
@@ -89,9 +96,7 @@ async function* callTimes(
 ): AsyncGenerator<number> {
   await using stage = await openStage(subject);
   await startServing(stage);
-  const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
-  const socket = join(stage.kubelet.devicePluginFolder, registered?.endpoint ?? '');
-  const client = new Client(`unix://${socket}`, credentials.createInsecure());
+  using client = connectTo(stage, gpuResource);
   const ids = stage.kubelet.devices(gpuResource).map((device) => device.id);
   const warmUp = 200;
   for (let run = 0; run < runs + warmUp; run += 1) {
@@ -99,10 +104,17 @@ async function* callTimes(
     await ask(client, ids);
     if (run >= warmUp) yield performance.now() - startedMs;
   }
-  client.close();
 }
 
-function call<Request, Response>(
+/** A client of the socket that a resource was last registered with. */
+export function connectTo({ kubelet }: Stage, resource: string): Client & Disposable {
+  const socket = join(kubelet.devicePluginFolder, registrationOf(kubelet, resource));
+  const client = new Client(`unix://${socket}`, credentials.createInsecure());
+  return Object.assign(client, { [Symbol.dispose]: () => client.close() });
+}
+
+/** One call; rejects when its answer is not a good one. */
+export function askPlugin<Request, Response>(
   client: Client,
   method: MethodDefinition<Request, Response>,
   request: Request,
@@ -131,7 +143,7 @@ async function* kubeletRestart(subject: Subject, runs: number): AsyncGenerator<n
     const from = stage.kubelet.events.length;
     await stage.kubelet.restart({ downMs: 100 });
     const up = await stage.kubelet.waitForEvent('started', { from });
-    const list = await stage.kubelet.waitForEvent('list', { from });
+    const list = await firstUsableList(stage, from);
     yield list.at - up.at;
   }
 }
@@ -139,10 +151,10 @@ async function* kubeletRestart(subject: Subject, runs: number): AsyncGenerator<n
 async function* refusedRegister(subject: Subject, runs: number): AsyncGenerator<number> {
   for (let run = 0; run < runs; run += 1) {
     await using stage = await openStage(subject);
-    stage.kubelet.faults.refuseRegistrations(1, 'not now');
+    stage.kubelet.faults.refuseRegistrations(2, 'not now');
     stage.startAgent();
     const refused = await stage.kubelet.waitForEvent('registration-refused', {});
-    const list = await stage.kubelet.waitForEvent('list', {});
+    const list = await firstUsableList(stage);
     yield list.at - refused.at;
   }
 }
@@ -155,7 +167,7 @@ async function* lostStream(subject: Subject, runs: number): AsyncGenerator<numbe
     const from = stage.kubelet.events.length;
     const droppedMs = performance.now();
     stage.kubelet.dropStream(gpuResource);
-    const list = await stage.kubelet.waitForEvent('list', { from });
+    const list = await firstUsableList(stage, from);
     yield list.at - droppedMs;
   }
 }
@@ -165,10 +177,9 @@ async function* lostSocket(subject: Subject, runs: number): AsyncGenerator<numbe
     await using stage = await openStage(subject);
     await startServing(stage);
     const from = stage.kubelet.events.length;
-    const registered = stage.kubelet.events.findLast((event) => event.kind === 'registered');
     const removedMs = performance.now();
-    await rm(join(stage.kubelet.devicePluginFolder, registered?.endpoint ?? ''));
-    const list = await stage.kubelet.waitForEvent('list', { from });
+    await rm(join(stage.kubelet.devicePluginFolder, registrationOf(stage.kubelet, gpuResource)));
+    const list = await firstUsableList(stage, from);
     yield list.at - removedMs;
   }
 }
@@ -193,7 +204,7 @@ type IdleFigure = 'cpuSeconds' | 'privateDirtyMB' | 'pssMB';
 async function startServing(stage: Stage): Promise<ReturnType<Stage['startAgent']>> {
   const from = stage.kubelet.events.length;
   const agent = stage.startAgent();
-  await stage.kubelet.waitForEvent('list', { from, where: ({ healthy }) => healthy > 0 });
+  await firstUsableList(stage, from);
   return agent;
 }
 
@@ -215,7 +226,7 @@ export const measurements: readonly Measurement[] = [
     name: 'exec → first list, 20,000 time slices',
     unit: 'ms',
     runs: 20,
-    measure: (subject, runs) => startToList(inSlices(subject), runs),
+    measure: (subject, runs) => startToList(inTimeSlices(subject), runs),
   },
   { name: 'Allocate, 1 GPU', unit: 'ms', runs: 2000, measure: allocate },
   { name: 'GetPreferredAllocation, 1 of 8 GPUs', unit: 'ms', runs: 2000, measure: prefer },
@@ -223,7 +234,7 @@ export const measurements: readonly Measurement[] = [
     name: 'GetPreferredAllocation, 1 of 20,000 time slices',
     unit: 'ms',
     runs: 100,
-    measure: (subject, runs) => prefer(inSlices(subject), runs),
+    measure: (subject, runs) => prefer(inTimeSlices(subject), runs),
   },
   { name: 'kubelet.sock recreated → list', unit: 'ms', runs: 50, measure: kubeletRestart },
   { name: 'Register refused → list', unit: 'ms', runs: 10, measure: refusedRegister },

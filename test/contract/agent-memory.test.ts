@@ -1,4 +1,3 @@
-import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Pod } from '../../src/simulator/pod.ts';
 import { gpuResource, type KubeletNode, openKubeletNode, patienceMs } from './support/kubelet-node.ts';
@@ -88,8 +87,6 @@ describe('GPU memory', () => {
   it('leaves a GPU to the pod that comes after a short one', { timeout: 90_000 }, async () => {
     await using node = await openMemoryNode(1);
     await serve(node);
-    // For 10 s after a kubelet's start, and until two looks agree, nothing is taken for gone.
-    await setTimeout(20_000);
     for (const name of ['one', 'two', 'three']) {
       const pod = await node.admit(name, 1);
       expect(pod).toMatchObject({ name, phase: 'Running', message: '' });

@@ -25,6 +25,8 @@ export interface Entry {
   readonly checkpointed: boolean;
   /** By what name a List has shown it; `null`: none ever did. */
   readonly shown: ShownAs | null;
+  /** When a List last showed it. */
+  readonly listedMs: number | null;
   /** Since when Lists lack it although one had it. */
   readonly vanishedMs: number | null;
   /** The kubelet's checkpoint lacked it although it was not young: this kubelet has dropped it. */
@@ -59,6 +61,7 @@ export function newEntry(given: Given): Entry {
     idsText: idsText(given.ids),
     checkpointed: false,
     shown: null,
+    listedMs: null,
     vanishedMs: null,
     dropped: false,
     missedRounds: 0,

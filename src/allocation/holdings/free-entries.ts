@@ -1,5 +1,5 @@
 import { isPending, type Entry } from './entry.ts';
-import type { Holdings } from './holdings.ts';
+import type { Holdings, Unsettled } from './holdings.ts';
 
 /** Writes of the kubelet's checkpoint can overtake each other, so that nothing younger than this is gone because it is missing. */
 export const youngMs = 5000;
@@ -31,14 +31,14 @@ export function countMissed(holdings: Holdings, { startedMs, found }: Look): Hol
 
 /**
  * Frees what a round or a re-read checkpoint did not find: an entry that was seen before, once it is not young or was looked for twice; an answer that nobody has
- * seen after 30 s and two rounds. Orphans stay. Nothing is freed while the kubelet's records are unsettled.
+ * seen after 30 s and two rounds. Orphans stay. While the kubelet's records are unsettled nothing is freed that this kubelet has not vouched for.
  * @param releaseDelayMs how long memory stays booked that the kubelet has freed
  */
 export function freeEntries(holdings: Holdings, look: Look, releaseDelayMs: number): Holdings {
-  if (holdings.unsettled !== null) return holdings;
+  const { unsettled } = holdings;
   const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
     if (look.found.has(entry.sequence) || entry.afterlife !== null) return [entry];
-    if (!isFree(entry, look)) return [entry];
+    if (!isFree(entry, look) || !isVouchedFor(entry, unsettled)) return [entry];
     if (isPending(entry) || releaseDelayMs === 0) return [];
     return [
       {
@@ -57,6 +57,16 @@ export function endReleases(holdings: Holdings, atMs: number): Holdings {
     afterlife?.kind === 'releasing' && atMs >= afterlife.untilMs;
   if (!holdings.entries.some(isOver)) return holdings;
   return { ...holdings, entries: holdings.entries.filter((entry) => !isOver(entry)) };
+}
+
+/**
+ * A kubelet that has just started may drop what it loaded before it knows the pod again, and then its absence says nothing. What it has given
+ * out itself, and what it has listed, is a pod that it knows: that is gone when it is missing.
+ */
+function isVouchedFor({ sequence, listedMs }: Entry, unsettled: Unsettled | null): boolean {
+  if (unsettled === null) return true;
+  const { sinceMs, beforeSequence, orphansDue } = unsettled;
+  return (sequence >= beforeSequence && !orphansDue) || (listedMs !== null && listedMs >= sinceMs);
 }
 
 /** True for an entry that one look which does not find it leaves booked, only because it is young. */

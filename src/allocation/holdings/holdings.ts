@@ -16,7 +16,7 @@ export interface Holdings {
   readonly lastRoundMs: number;
   /** Ids by resource of the last List, known entries or not. */
   readonly listedIds: ReadonlyMap<string, ReadonlySet<string>>;
-  /** `null` once this kubelet's records are settled; nothing is freed before. */
+  /** `null` once this kubelet's records are settled; before, nothing is freed that it has not vouched for. */
   readonly unsettled: Unsettled | null;
   /** GPUs on which nothing but orphans is booked and memory was seen unused, and since when. */
   readonly quietSinceMs: ReadonlyMap<string, number>;

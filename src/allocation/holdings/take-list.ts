@@ -70,5 +70,5 @@ function markShown(entry: Entry, by: ListedDevices | undefined, atMs: number): E
   if (by === undefined)
     return entry.shown === null || entry.vanishedMs !== null ? entry : { ...entry, vanishedMs: atMs };
   const { namespace, pod, container } = by;
-  return { ...entry, shown: { namespace, pod, container }, vanishedMs: null };
+  return { ...entry, shown: { namespace, pod, container }, listedMs: atMs, vanishedMs: null };
 }

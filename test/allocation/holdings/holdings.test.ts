@@ -206,6 +206,21 @@ describe('a new kubelet', () => {
     expect(restarted().reread(111, [app]).held).toHaveLength(2);
   });
 
+  it('is believed about what it has listed, and what it has given out itself', () => {
+    const shown = listedUnits('name', ten);
+    expect(restarted().listed(101, shown).round(103, [other]).held).toEqual(['q m20+4 on GPU-b']);
+    expect(restarted().listed(101, shown).reread(103, [other]).held).toEqual(['q m20+4 on GPU-b']);
+    const given = restarted()
+      .answered(101, ['m40'], 'GPU-c')
+      .listed(102, listedUnits('new', ['m40']));
+    expect(given.round(107, [app, other]).held).toEqual(['p m0+9 on GPU-a', 'q m20+4 on GPU-b']);
+  });
+
+  it('is not believed about what the one before it has listed', () => {
+    const before = History.settled(app).listed(50, listedUnits('name', ten)).kubelet(100, [app]);
+    expect(before.round(105, []).held).toEqual(['p m0+9 on GPU-a shown']);
+  });
+
   it('is settled though new pods come and go meanwhile', () => {
     const history = restarted().round(105, [app, bookedUnits('r', ['m40'], 'GPU-c')]);
     expect(history.round(110, [app, bookedUnits('s', ['m41'], 'GPU-c')]).holdings.unsettled).toBeNull();
