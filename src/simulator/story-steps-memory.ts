@@ -68,7 +68,7 @@ export const memorySteps: readonly StoryStep[] = [
   {
     title: 'A pod asks for a whole GPU, and the memory of both is in use',
     promise: 'it is Pending until a GPU is left by all, and then has it alone',
-    waits: 'some 10 s: of what a kubelet says in its first 10 s the agent takes nothing for free',
+    waits: 'some 5 s: of what it has only just given away the agent does not believe that it is free again',
     async run({ kubelet, gpuIds }) {
       await waitUntilOffered(kubelet, gpuResource, 0);
       // A pod that ends before the kubelet has listed it is waited for much longer.

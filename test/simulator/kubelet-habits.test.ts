@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, it } from 'vitest';
 import { checkpointName, decodeCheckpoint } from '../../src/simulator/checkpoint-file.ts';
 import { defaultHabits } from '../../src/simulator/kubelet-habits.ts';
@@ -18,6 +19,9 @@ import { kubeletHabits } from '../support/kubelet-habits.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { listPods } from './call-once.ts';
 import { setUpKubelet, setUpPlugin } from './node-setup.ts';
+
+/** More than it takes to write a small file. */
+const writingMs = 200;
 
 describe('the stand-in kubelet, as the real one', () => {
   it.each(kubeletHabits)('$name', async ({ prove }) => prove(await openHabitNode()));
@@ -46,8 +50,8 @@ async function openHabitNode(): Promise<HabitNode> {
     folder: kubelet.devicePluginFolder,
     async admit(wanted) {
       const pod = await kubelet.admit(toSpec(wanted));
-      if (pod.phase !== 'Running') throw new Error(`${pod.name} is ${pod.phase}: ${pod.message}`);
       pods.set(pod.name, pod);
+      if (pod.phase !== 'Running') throw new Error(`${pod.name} is ${pod.phase}: ${pod.message}`);
     },
     // Containers start at once.
     untilRunning: () => Promise.resolve(),
@@ -69,8 +73,11 @@ async function openHabitNode(): Promise<HabitNode> {
         })),
       );
     },
-    // All that it does of itself it does by its clock, or at once.
-    settle: () => clock.advance(1000),
+    // What it does of itself it does by its clock or at once, but for the file.
+    async settle() {
+      await clock.advance(1000);
+      await delay(writingMs);
+    },
     async restartKubelet() {
       await kubelet.restart();
       const from = kubelet.events.length;

@@ -27,7 +27,7 @@ export const kubeletHabits: readonly Habit[] = [
       await node.end('a');
       await node.resend();
       expect(Object.keys(await node.checkpoint()), 'a list received').toEqual(['a/app']);
-      expect(await node.list()).toEqual({});
+      await expectRewritten(node, false, async () => expect(await node.list()).toEqual({}));
       expect(Object.keys(await node.checkpoint()), 'a List').toEqual(['a/app']);
       await node.resend();
       expect(Object.keys(await node.checkpoint()), 'both').toEqual([]);
@@ -65,6 +65,23 @@ export const kubeletHabits: readonly Habit[] = [
       await node.admit({ name: 'a', sidecar: 2, app: 2 });
       const { 'a/sidecar': sidecar = [], 'a/app': app = [] } = await node.list();
       expect(new Set([...sidecar, ...app]).size).toBe(4);
+    },
+  },
+  {
+    name: 'keeps what an init container of a refused pod has got until a List and a list received after it',
+    async prove(node) {
+      const answer = node.plugin.allocate;
+      node.plugin.allocate = (ids) => {
+        if (ids.length === 2) throw new Error('not these');
+        return answer(ids);
+      };
+      await expect(node.admit({ name: 'a', init: 1, app: 2 })).rejects.toThrow('not these');
+      expect(countIds(await node.checkpoint())).toEqual({ 'a/init': 1 });
+      await node.resend();
+      expect(countIds(await node.checkpoint())).toEqual({ 'a/init': 1 });
+      expect(await node.list()).toEqual({});
+      await node.resend();
+      expect(await node.checkpoint()).toEqual({});
     },
   },
   {

@@ -11,6 +11,7 @@ import {
   type HabitNode,
   type HabitPod,
 } from '../../support/habit-node.ts';
+import { node as machine } from '../node/layout.ts';
 import { type ClusterNode, openClusterNode } from './cluster-node.ts';
 import { readAllocatable, readHoldings } from './oracle.ts';
 import { container, pod, sidecar } from './pod-spec.ts';
@@ -65,7 +66,7 @@ export async function openHabitNode(): Promise<HabitNode & AsyncDisposable> {
   await register();
   await waitFor(
     'the node offers the devices',
-    async () => (await api.readNode({ name: 'node1' })).status?.allocatable?.[habitResource],
+    async () => (await api.readNode({ name: machine.name })).status?.allocatable?.[habitResource],
     (count) => count === String(habitDeviceIds.length),
   );
   await list();
