@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { describe, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { checkpointName, decodeCheckpoint } from '../../src/simulator/checkpoint-file.ts';
 import { defaultHabits } from '../../src/simulator/kubelet-habits.ts';
 import type { Pod, PodSpec } from '../../src/simulator/pod.ts';
@@ -25,6 +25,12 @@ const writingMs = 200;
 
 describe('the stand-in kubelet, as the real one', () => {
   it.each(kubeletHabits)('$name', async ({ prove }) => prove(await openHabitNode()));
+
+  it('has no habit that the page on the cluster does not name', async () => {
+    const page = await readFile(join(import.meta.dirname, '../cluster/README.md'), 'utf8');
+    const rows = [...page.matchAll(/^\| (.+?) +\| yes +\| yes +\| yes +\|$/gm)].map((row) => row[1]);
+    expect(rows).toEqual(kubeletHabits.map(({ name }) => name));
+  });
 });
 
 async function openHabitNode(): Promise<HabitNode> {
