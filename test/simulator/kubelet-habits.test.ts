@@ -20,6 +20,8 @@ import { ManualClock } from '../support/manual-clock.ts';
 import { listPods } from './call-once.ts';
 import { setUpKubelet, setUpPlugin } from './node-setup.ts';
 
+/** Only a test that fails waits for so long. */
+const patienceMs = 20_000;
 /** More than it takes to write a small file. */
 const writingMs = 200;
 
@@ -84,13 +86,35 @@ async function openHabitNode(): Promise<HabitNode> {
       await clock.advance(1000);
       await delay(writingMs);
     },
-    async restartKubelet() {
+    holdBack(wanted) {
+      const older = new Set(pods.keys());
+      return Promise.resolve({
+        release() {
+          const younger = [...pods.values()].find(({ name }) => !older.has(name));
+          void kubelet.admit(toSpec(wanted), younger).then((pod) => pods.set(pod.name, pod));
+          return Promise.resolve();
+        },
+      });
+    },
+    async restartKubelet(whileDown = () => Promise.resolve()) {
+      await kubelet.stop();
+      await whileDown();
       await kubelet.restart();
       const from = kubelet.events.length;
       await plugin.listen();
       await plugin.register();
       await kubelet.waitForEvent('checkpoint-written', { from });
-      return { learnPods: () => clock.advance(defaultHabits.readmitAfterMs) };
+      return {
+        async learnPods(containers) {
+          await clock.advance(defaultHabits.readmitAfterMs);
+          const running = (): number => kubelet.pods.filter(({ phase }) => phase === 'Running').length;
+          await kubelet.waitUntil(
+            () => running() === containers.length,
+            patienceMs,
+            () => 'all pods run',
+          );
+        },
+      };
     },
   };
 }

@@ -40,11 +40,16 @@ export interface HabitNode {
   checkpoint(): Promise<HabitBooks>;
   /** Gives the kubelet time for what it should not do. */
   settle(): Promise<void>;
+  /** Makes a pod that comes to the node when it is released, and not before. */
+  holdBack(pod: HabitPod): Promise<{ release(): Promise<void> }>;
   /**
    * Starts the kubelet anew and registers the plugin. It knows no pod until `learnPods` is called, which resolves when it lists all
    * these containers.
+   * @param whileDown done while no kubelet runs
    */
-  restartKubelet(): Promise<{ learnPods(containers: readonly string[]): Promise<void> }>;
+  restartKubelet(
+    whileDown?: () => Promise<void>,
+  ): Promise<{ learnPods(containers: readonly string[]): Promise<void> }>;
 }
 
 export const habitResource = 'habits.test/device';

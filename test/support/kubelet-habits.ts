@@ -156,6 +156,32 @@ export const kubeletHabits: readonly Habit[] = [
       expect(await node.checkpoint()).toEqual(booked);
     },
   },
+  {
+    name: 'lists a part of its pods after its start for as long as one of them is being admitted, and forgets no entry of the others',
+    async prove(node) {
+      await node.admit({ name: 'a', app: 1 });
+      // A kubelet that starts takes its pods by their age in seconds.
+      await node.settle();
+      const late = await node.holdBack({ name: 'late', app: 1 });
+      await node.settle();
+      await node.admit({ name: 'b', app: 1 });
+      const [listed, booked] = [await node.list(), await node.checkpoint()];
+      const start = await node.restartKubelet(() => late.release());
+      const answer = node.plugin.allocate;
+      let meanwhile: object = {};
+      node.plugin.allocate = async (ids) => {
+        const part = await node.list();
+        await node.resend();
+        meanwhile = { part, checkpoint: await node.checkpoint() };
+        return answer(ids);
+      };
+      await start.learnPods(['a/app', 'b/app', 'late/app']);
+      expect(meanwhile).toEqual({ part: { 'a/app': listed['a/app'] }, checkpoint: booked });
+      const all = await node.list();
+      expect(all).toMatchObject(listed);
+      expect(new Set(Object.values(all).flat()).size).toBe(3);
+    },
+  },
 ];
 
 /** Does something and compares the file before and after; a kubelet that writes does so within moments. */

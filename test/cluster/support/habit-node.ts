@@ -1,4 +1,4 @@
-import type { V1Container } from '@kubernetes/client-node';
+import type { V1Container, V1Pod, V1PodSpec } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { FakePlugin } from '../../simulator/fake-plugin.ts';
 import {
@@ -100,8 +100,21 @@ export async function openHabitNode(): Promise<HabitNode & AsyncDisposable> {
     resend,
     checkpoint,
     settle: () => delay(settleMs),
-    async restartKubelet() {
+    async holdBack(wanted) {
+      // No scheduler has this name, so the pod stays unbound.
+      const { metadata } = await pods.create(toPod(wanted, { schedulerName: 'nobody' }));
+      names.set(metadata?.uid ?? '', wanted.name);
+      const target = { kind: 'Node', name: machine.name };
+      const body = { metadata: { name: wanted.name }, target };
+      return {
+        async release() {
+          await api.createNamespacedPodBinding({ namespace: node.namespace, name: wanted.name, body });
+        },
+      };
+    },
+    async restartKubelet(whileDown = () => Promise.resolve()) {
       await node.kubelet.stop();
+      await whileDown();
       await signalPrograms(node, 'kube-apiserver', 'STOP');
       await node.kubelet.start();
       await register();
@@ -131,12 +144,16 @@ async function waitUntilBooked(node: ClusterNode, name: string, containers: numb
   if (records.length !== containers) throw new Error(`pod ${name}: ${message}`);
 }
 
-function toPod({ name, init, sidecar: helper, app, lingers }: HabitPod) {
+function toPod(
+  { name, init, sidecar: helper, app, lingers }: HabitPod,
+  also: Pick<V1PodSpec, 'schedulerName'> = {},
+): V1Pod {
   const ask = (part: V1Container, count: number): V1Container => {
     part.resources = { limits: { [habitResource]: String(count) } };
     return part;
   };
   return pod(name, {
+    ...also,
     ...(lingers === true && { terminationGracePeriodSeconds: 100 }),
     initContainers: [
       ...(init === undefined ? [] : [ask(container('init', 0, initScript), init)]),
