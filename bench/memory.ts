@@ -1,5 +1,6 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { guaranteedFit } from '../src/allocation/guaranteed-fit.ts';
 import { devicePluginService } from '../src/kubelet/wire.ts';
@@ -33,6 +34,8 @@ async function* allocateMemory(subject: Subject, runs: number): AsyncGenerator<n
       const startedMs = performance.now();
       await askPlugin(client, devicePluginService.Allocate, [ids], (answer) => answer.length === 1);
       yield performance.now() - startedMs;
+      // The stand-in kubelet reads the new list of 4,608 units in this very process.
+      await sleep(25);
     }
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -52,6 +55,6 @@ async function* promise(_subject: Subject, runs: number): AsyncGenerator<number>
 
 /** Figures of GPU memory. */
 export const memory: readonly Measurement[] = [
-  { name: 'Allocate of memory, 16 GPUs × 288 units', unit: 'ms', runs: 1000, measure: allocateMemory },
+  { name: 'Allocate of memory, 16 GPUs × 288 units', unit: 'ms', runs: 500, measure: allocateMemory },
   { name: 'promised units, 16 GPUs × 288 units', unit: 'ms', runs: 2000, measure: promise },
 ];

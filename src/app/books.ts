@@ -90,7 +90,7 @@ export class Books {
     return { plan, node, faults, maxPerContainer, fit, holdings: this.#holdings, damping: this.#damping };
   }
 
-  /** Hears of each change, at once: lists have to be on their way before an answer is. Returns the way to stop it. */
+  /** Hears of each change. Returns the way to stop it. */
   onChange(see: () => void): () => void {
     this.#readers.add(see);
     return () => this.#readers.delete(see);

@@ -36,11 +36,12 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
   const wake = new Latest(0);
   const tell = (): void => wake.set(wake.value + 1);
   const planner = new OfferPlanner(node, deps);
-  const forget = node.books.onChange(() => {
+  const show = afterThis(() => {
     for (const offer of node.offers.value) offer.show();
     // Books that were opened late find an offer of memory missing.
     if (planner.lacksMemory) tell();
   });
+  const forget = node.books.onChange(show.soon);
   await runTogether(
     [
       (until) => node.described.each(tell, until),
@@ -50,7 +51,26 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
       (until) => wake.each(() => planner.plan(), until),
     ],
     signal,
-  ).finally(forget);
+  ).finally(() => {
+    forget();
+    show.never();
+  });
+}
+
+/** Does something once what goes on now is through, however often it is asked for: an answer does not wait for long lists. */
+function afterThis(act: () => void): { readonly soon: () => void; readonly never: () => void } {
+  let due: NodeJS.Immediate | null = null;
+  return {
+    soon() {
+      due ??= setImmediate(() => {
+        due = null;
+        act();
+      });
+    },
+    never() {
+      if (due !== null) clearImmediate(due);
+    },
+  };
 }
 
 /** Plans the node anew and hands each offer its part. */

@@ -9,6 +9,7 @@ import type {
   PreferenceRequest,
   RegisterRequest,
 } from './contract.ts';
+import { encodeDeviceList } from './encode-list.ts';
 import { loadContract } from './proto-files.ts';
 
 /** How one message is read from the parsed protobuf object and written to it. */
@@ -236,7 +237,10 @@ export const registrationService = {
 /** Served by the plugin, one socket for each resource. */
 export const devicePluginService = {
   GetDevicePluginOptions: method(plugin, 'GetDevicePluginOptions', nothing, pluginOptions),
-  ListAndWatch: method(plugin, 'ListAndWatch', nothing, deviceList),
+  ListAndWatch: {
+    ...method(plugin, 'ListAndWatch', nothing, deviceList),
+    responseSerialize: encodeDeviceList,
+  },
   GetPreferredAllocation: method(plugin, 'GetPreferredAllocation', preferenceRequests, preferredIds),
   Allocate: method(plugin, 'Allocate', requestedIds, allocateAnswer),
   PreStartContainer: method(plugin, 'PreStartContainer', startedIds, nothing),
