@@ -41,7 +41,7 @@ export async function openHabitNode(): Promise<HabitNode & AsyncDisposable> {
       options: { preferredAllocationAvailable: true },
     },
   );
-  // Before the kubelet may be gone: a stopped API server would stay so.
+  // A test that breaks off must not leave the API server stopped.
   held.defer(() => signalPrograms(node, 'kube-apiserver', 'CONT'));
   held.defer(() => plugin.die());
   const names = new Map<string, string>();
