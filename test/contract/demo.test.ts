@@ -64,8 +64,7 @@ function jsonLines({ stdout }: Ended): readonly Line[] {
     .map((line) => JSON.parse(line) as Line);
 }
 
-// Each waits for most of its time.
-describe.concurrent('the demo keeps every promise', () => {
+describe('the demo keeps every promise', () => {
   test.for(['a100x8', 'h100x8-nvlink', 'a100x2-mig-mixed', 'mixed-models'])('on %s', (scenario) =>
     inFolder(async (env) => {
       const ended = await runToEnd(['demo', '--scenario', scenario, '--output', 'json'], { env });
