@@ -1,3 +1,4 @@
+import { memoryResource } from './memory-share.ts';
 import {
   admit,
   bookings,
@@ -13,7 +14,6 @@ import {
   type StoryStep,
 } from './story-checks.ts';
 import { gpuResource } from './story-node.ts';
-import { memoryResource } from '../resources/memory-units.ts';
 
 /** Whole GPUs, in order; each step builds on the ones before. */
 export const gpuSteps: readonly StoryStep[] = [
