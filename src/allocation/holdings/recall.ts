@@ -51,5 +51,5 @@ function fromKept(kept: KeptEntry, sequence: number, atMs: number): Entry {
     claim: owner?.podUid ?? `kept ${sequence}`,
     sinceMs: atMs,
   });
-  return { ...entry, checkpointed: true, shown, vanishedMs: shown === null ? null : atMs };
+  return { ...entry, checkpointed: true, shown };
 }

@@ -6,6 +6,7 @@ const app = bookedUnits('p', ten, 'GPU-a');
 
 describe('what an earlier run has kept', () => {
   const other = bookedUnits('q', ['m30'], 'GPU-b');
+  const { kept: listed } = History.settled(app).listed(1, listedUnits('p', ten));
   const { kept } = History.settled(app, other);
   const both = ['p m0+9 on GPU-a', 'q m30 on GPU-b'];
   const bothOrphaned = both.map((text) => `${text} orphan`);
@@ -32,6 +33,11 @@ describe('what an earlier run has kept', () => {
       'another kubelet has lost it and given the ids anew',
       restarted(0, [bookedUnits('new', ten, 'GPU-b')], kept, 'second'),
       [...bothOrphaned, 'new m0+9 on GPU-b'],
+    ],
+    [
+      'what was listed before, and is lost before the first List of now',
+      restarted(0, [app], listed, 'second').kubelet(1, 'absent'),
+      ['p m0+9 on GPU-a shown orphan'],
     ],
     ['nothing yet while the checkpoint cannot be read', restarted(0, 'unreadable', kept, 'second'), both],
     [
