@@ -22,6 +22,7 @@ const rules: ArchitectureRules = {
     kubelet: ['lib', 'allocation', 'resources'],
     cluster: ['lib'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
+    status: ['lib', 'types of allocation'],
     // The kubelet's contract speaks of answers in the words of allocation/response.ts.
     simulator: [
       'lib',
@@ -40,9 +41,10 @@ const rules: ArchitectureRules = {
       'kubelet',
       'metrics',
       'cluster',
+      'status',
       'simulator',
     ],
-    cli: ['lib', 'app', 'config', 'simulator', 'inventory', 'resources', 'allocation'],
+    cli: ['lib', 'app', 'config', 'status', 'simulator', 'inventory', 'resources', 'allocation'],
     'main.ts': ['cli', 'inventory/nvml/host.ts'],
   },
   packages: {

@@ -35,6 +35,11 @@ export interface Readiness {
 const staleIntervals = 3;
 const staleAtLeastMs = 30_000;
 
+/** True for a reading of the GPUs that should have been followed by another one long ago. */
+export function isStale(ageMs: number, rescanIntervalMs: number): boolean {
+  return ageMs > Math.max(staleIntervals * rescanIntervalMs, staleAtLeastMs);
+}
+
 /**
  * Ready: registered with the live kubelet, or standing by, with a fresh inventory. A node without a driver or without GPUs is
  * ready with 0 devices: there is nothing that a restart or an admin's look could mend in the agent.
@@ -93,7 +98,7 @@ function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFact
     ];
   }
   const ageMs = nowMs - reading.readAtMs;
-  if (ageMs <= Math.max(staleIntervals * rescanIntervalMs, staleAtLeastMs)) return [];
+  if (!isStale(ageMs, rescanIntervalMs)) return [];
   return [
     `inventory: last read ${Math.round(ageMs / 1000)} s ago: ${failure ?? 'the driver does not answer'}`,
   ];

@@ -8,6 +8,7 @@ import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
+import { statusFolder } from '../status/status-socket.ts';
 import type { MemorySettings } from '../resources/memory-units.ts';
 import type { ResourceSettings } from '../resources/resource-settings.ts';
 
@@ -164,4 +165,9 @@ export function servingSettings({ flags: { agent } }: Config): ServingSettings {
     kubeletSocket: resolve(agent.kubeletSocket),
     podResourcesSocket: resolve(agent.podResourcesSocket),
   };
+}
+
+/** The folder of the sockets that `slicewise status` is answered on. */
+export function statusSettings({ flags: { agent } }: Config): string {
+  return statusFolder(resolve(agent.stateDir));
 }

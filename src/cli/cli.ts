@@ -12,6 +12,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'serve the GPUs of this node to the kubelet',
     load: async () => (await import('./agent.ts')).runAgentCommand,
   },
+  status: {
+    summary: "show this node's GPUs and who holds them",
+    load: async () => (await import('./status.ts')).runStatusCommand,
+  },
   demo: {
     summary: 'see the agent work on a simulated node, without a GPU',
     load: async () => (await import('./demo.ts')).runDemoCommand,

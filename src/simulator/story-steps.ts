@@ -13,6 +13,7 @@ import {
   type StoryStep,
 } from './story-checks.ts';
 import { gpuResource } from './story-node.ts';
+import { memoryResource } from '../resources/memory-units.ts';
 
 /** Whole GPUs, in order; each step builds on the ones before. */
 export const gpuSteps: readonly StoryStep[] = [
@@ -88,8 +89,12 @@ export const gpuSteps: readonly StoryStep[] = [
       node.agent.signal('SIGKILL');
       await node.agent.exit;
       await kubelet.waitForAllocatable(gpuResource, 0, deadlineMs);
+      const from = kubelet.events.length;
       node.startAgent();
       await kubelet.waitForAllocatable(gpuResource, gpuIds.length, deadlineMs);
+      // Beside memory, a GPU is given anew only when its pod was seen to end, and this kubelet has only just begun to list its pods.
+      if (kubelet.nodeStatus()[memoryResource] !== undefined)
+        await kubelet.waitForEvent('pods-listed', { from, where: ({ pods }) => pods > 1, deadlineMs });
       check(bookings(kubelet) === before, 'a container has other GPUs than before');
       const pod = await kubelet.admit(podSpec('too-late', 1));
       check(pod.phase === 'Failed', 'a GPU that was booked before the crash was given out again');

@@ -50,12 +50,16 @@ function takeFound(
   const how = { atMs: event.atMs, newcomers: 'inherited' } as const;
   const seen = takeCheckpoint(holdings, booked, how, node).holdings;
   const { unsettled, nextSequence } = seen;
+  const isOld = unsettled === null || event.atMs - unsettled.sinceMs >= oldKubeletMs;
   return {
     ...seen,
     books: 'found',
-    unsettled: unsettled === null ? null : { ...unsettled, beforeSequence: nextSequence },
+    unsettled: isOld ? null : { ...unsettled, beforeSequence: nextSequence },
   };
 }
+
+/** A kubelet that had run for so long when this agent began knows its pods. */
+const oldKubeletMs = 60_000;
 
 /** What the kubelet has loaded is what the file says as its socket appears; what is missing there is orphaned. */
 function takeNewKubelet(

@@ -235,6 +235,8 @@ describe('a new kubelet', () => {
     const young = new History(-4).found(0, [app]).round(0, [app]).round(5.9, []);
     expect(young.round(5.95, []).held).toHaveLength(1);
     expect(young.round(6, []).held).toHaveLength(0);
+    expect(new History(-59).found(0, [app]).round(6, []).held).toHaveLength(1);
+    expect(new History(-60).found(0, [app]).round(6, []).held).toHaveLength(0);
   });
 });
 
