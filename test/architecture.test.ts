@@ -23,6 +23,7 @@ const rules: ArchitectureRules = {
     cluster: ['lib'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
     status: ['lib', 'types of allocation'],
+    state: ['lib', 'types of allocation'],
     // The kubelet's contract speaks of answers in the words of allocation/response.ts.
     simulator: [
       'lib',
@@ -41,10 +42,11 @@ const rules: ArchitectureRules = {
       'kubelet',
       'metrics',
       'cluster',
+      'state',
       'status',
       'simulator',
     ],
-    cli: ['lib', 'app', 'config', 'status', 'simulator', 'inventory', 'resources', 'allocation'],
+    cli: ['lib', 'app', 'config', 'status', 'simulator', 'inventory', 'resources', 'allocation', 'state'],
     'main.ts': ['cli', 'inventory/nvml/host.ts'],
   },
   packages: {
@@ -62,7 +64,7 @@ const rules: ArchitectureRules = {
       'simulator/story-node.ts',
       'cli/config-print.ts',
     ],
-    zod: ['config', 'inventory/simulated', 'kubelet/checkpoint.ts'],
+    zod: ['config', 'inventory/simulated', 'kubelet/checkpoint.ts', 'state'],
   },
   // A process group is killed by its number, which only the process module can do.
   process: ['main.ts', 'inventory/nvml/host.ts', 'inventory/smi/process-group.ts'],

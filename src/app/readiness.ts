@@ -17,6 +17,10 @@ export interface ReadinessFacts {
   /** `null` where containers are not given devices by CDI name. */
   readonly cdi: Pick<CdiState, 'problem' | 'trouble'> | null;
   readonly rescanIntervalMs: number;
+  /** How many containers the kubelet has lost that may still run on GPUs. */
+  readonly orphans: number;
+  /** Why nothing can be kept for the next run of the agent; `null` when it can. */
+  readonly stateTrouble: string | null;
 }
 
 interface ResourceFacts {
@@ -62,6 +66,8 @@ function notes({
   inventory: { reading, failure },
   degradations,
   cdi,
+  orphans,
+  stateTrouble,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
@@ -69,6 +75,10 @@ function notes({
     ...(resources.length === 0 ? [`0 devices: ${failure ?? whyNothing(reading)}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
     ...degradations,
+    ...(orphans === 0
+      ? []
+      : [`containers that the kubelet has lost and that may still run: ${orphans}; see 'slicewise orphans'`]),
+    ...(stateTrouble === null ? [] : [stateTrouble]),
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...(reading?.snapshot.unreadable ?? []).map(

@@ -154,16 +154,20 @@ export function fastStatusSettings({ cluster, flags: { agent } }: Config): FastS
   };
 }
 
-/** Where the kubelet is; an edit registers anew. Paths are made absolute, as gRPC needs them. */
+/** Where the kubelet is, and what outlives the agent; an edit registers anew. Paths are made absolute, as gRPC needs them. */
 export interface ServingSettings {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
+  readonly stateDir: string;
+  readonly procfsRoot: string;
 }
 
 export function servingSettings({ flags: { agent } }: Config): ServingSettings {
   return {
     kubeletSocket: resolve(agent.kubeletSocket),
     podResourcesSocket: resolve(agent.podResourcesSocket),
+    stateDir: resolve(agent.stateDir),
+    procfsRoot: agent.procfsRoot,
   };
 }
 

@@ -24,6 +24,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'check a config file, print the effective config or its JSON Schema',
     load: async () => (await import('./config.ts')).runConfigCommand,
   },
+  orphans: {
+    summary: 'containers that the kubelet has lost: list them, or say that they have ended',
+    load: async () => (await import('./orphans.ts')).runOrphansCommand,
+  },
 };
 
 /** Runs one command line and returns its exit code. */

@@ -1,9 +1,9 @@
 import type { V1Pod } from '@kubernetes/client-node';
 import { rename, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { node as nodeLayout } from './node/layout.ts';
+import { writeConfig } from './support/agent-config.ts';
+import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { container, pod } from './support/pod-spec.ts';
 import { identityOf, refusalOf } from './support/pods.ts';
@@ -17,13 +17,6 @@ const reshapedWithinMs = 20_000;
 async function writeGpus({ gpus: { file } }: ClusterNode, content: readonly object[]): Promise<void> {
   await writeFile(`${file}.new`, JSON.stringify({ name: 'node', gpus: content }));
   await rename(`${file}.new`, file);
-}
-
-/** A config file for the agent. */
-async function writeConfig({ gpus: { file } }: ClusterNode, content: object): Promise<string> {
-  const path = join(dirname(file), 'config.yaml');
-  await writeFile(path, JSON.stringify({ version: 'v1', ...content }));
-  return path;
 }
 
 /** What can be given out of each resource, by the node's status. */
@@ -97,7 +90,7 @@ onCluster('a resource of another name', () => {
         timeSlicing: { renameByDefault: true, resources: [{ name: 'nvidia.com/gpu', replicas: 2 }] },
       },
     });
-    node.startAgent([`--config-file=${config}`]);
+    node.startAgent([config]);
     await waitForAllocatable(node, { [shared]: 2 });
     await Promise.all(['a', 'b'].map((name) => node.pods.run(podWith(name, shared))));
     const seen = await Promise.all(['a', 'b'].map((name) => node.pods.gpusSeenBy(name)));
@@ -114,7 +107,7 @@ onCluster('a resource of another name', () => {
     await using node = await openClusterNode({ gpus: 2 });
     const named = 'nvidia.com/t4';
     const config = await writeConfig(node, { resources: { gpus: [{ pattern: '*T4', name: named }] } });
-    node.startAgent([`--config-file=${config}`]);
+    node.startAgent([config]);
     await waitForAllocatable(node, { [named]: 2 });
     await node.pods.run(podWith('one', named));
     const [seen = ''] = await node.pods.gpusSeenBy('one');

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { soakGpu } from './soak/gpus-of-soak.ts';
 import { reportSoak } from './soak/report.ts';
 import { soak } from './soak/soak.ts';
 import { openClusterNode } from './support/cluster-node.ts';
@@ -10,7 +11,7 @@ const seed = Number(process.env['SOAK_SEED'] ?? 1);
 
 onCluster('a soak', () => {
   test(`of ${seconds} s with seed ${seed}: nothing is booked twice, nothing ends by itself, all comes back`, async () => {
-    await using node = await openClusterNode({ gpus: 8 });
+    await using node = await openClusterNode({ gpus: 8, gpu: soakGpu });
     const lines: string[] = [];
     const result = await soak(node, {
       seed,

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { type Disturbance, Disturbances } from '../cluster/soak/disturbances.ts';
 import { explainFailure, type FailedPod } from '../cluster/soak/explain.ts';
+import type { MemoryPlan } from '../../src/resources/memory-units.ts';
+import { explainNoRoom } from '../../src/allocation/memory-refusals.ts';
 
 const none =
   'Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu';
@@ -9,6 +11,12 @@ const tooFew =
   'Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. Requested: 2';
 const gone = 'Allocate failed due to rpc error: code = Unavailable desc = error reading from server: EOF';
 const faulty = 'Allocate failed due to previously allocated devices are no longer healthy';
+const own = 'Allocate failed due to rpc error: code = ResourceExhausted desc = ';
+const noHole = `${own}${explainNoRoom(9, [], 20, { plan: { unitMiB: 1024 } as MemoryPlan })}`;
+const byMemory = `${own}nvidia.com/gpu: 1 asked, but of the memory of GPU-1a-2b 3 units are held, and a GPU is given whole or by memory. Delete`;
+const stillHeld = `${own}nvidia.com/gpu: 2 asked, but GPU-1a-2b is held by pod a/b, container main. Delete`;
+const starting = `${own}nvidia.com/gpu-memory: 2 asked, but the agent on this node has just started and the kubelet's record could not be read in time.`;
+const paused = `${own}nvidia.com/gpu-memory: 2 asked, but the kubelet's record of what is held on this node cannot be read.`;
 const other = 'Allocate failed due to rpc error: code = ResourceExhausted desc = 2 asked, but 1 is held';
 
 function failed(message: string, disturbances: readonly Disturbance[], ran: boolean = false): FailedPod {
@@ -24,9 +32,13 @@ describe('a refusal', () => {
     [none, [], null],
     [gone, ['agent'], 'the agent ended while it was asked'],
     [gone, ['kubelet'], null],
-    [tooFew, ['gpu'], 'fewer GPUs than the scheduler believed'],
-    [tooFew, ['forced deletion'], 'fewer GPUs than the scheduler believed'],
-    [tooFew, [], null],
+    [tooFew, [], 'less than the scheduler believed'],
+    [noHole, [], 'no hole is large enough: the scheduler had an older figure'],
+    [byMemory, [], 'the GPU was given by memory a moment before'],
+    [stillHeld, [], 'the GPU of a pod that has just ended'],
+    [starting, ['agent'], 'what is held was not known yet to a new agent'],
+    [starting, ['gpu'], null],
+    [paused, ['agent', 'kubelet', 'gpu', 'forced deletion'], null],
     [faulty, ['gpu'], 'a GPU of the pod is not healthy'],
     [other, ['agent', 'kubelet', 'gpu', 'forced deletion'], null],
   ])('%s, after %j', (message, disturbances, why) => {

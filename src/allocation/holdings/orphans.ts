@@ -1,6 +1,4 @@
-import { encodeRecord } from '../record.ts';
-import { decodeRecord } from '../decode-record.ts';
-import { isPending, newEntry, type Entry, type ShownAs } from './entry.ts';
+import { isPending, type Entry } from './entry.ts';
 import type { UsedMemory } from './events.ts';
 import type { Holdings } from './holdings.ts';
 import { gpusOf, type NodeGpus } from './node-gpus.ts';
@@ -8,20 +6,12 @@ import { gpusOf, type NodeGpus } from './node-gpus.ts';
 /** Used memory of a GPU that nothing runs on, over what the driver reserves. */
 const unusedMiB = 64;
 /** Time between two looks at used memory that both have to find a GPU unused. */
-export const quietMs = 10_000;
-
-/** An orphan as it is kept in the state folder, since no later checkpoint will have it. */
-export interface KeptOrphan {
-  readonly owner: Entry['owner'];
-  readonly resource: string;
-  readonly deviceIds: readonly string[];
-  readonly record: string | null;
-  readonly shown: ShownAs | null;
-}
+const quietMs = 10_000;
 
 /**
  * Marks what a new kubelet has not loaded although it was in the old one's books: the containers run on, and nobody will say when they
- * end. What the old kubelet had dropped before is no orphan, nor is an answer that was never seen in its books.
+ * end. What the old kubelet had dropped before is no orphan, nor is what it did not list any more once its own records were settled, nor an
+ * answer that was never seen in its books.
  * @param loaded numbers of the entries that it has loaded
  * @param beforeSequence entries from this number on are younger than the new kubelet
  */
@@ -30,49 +20,14 @@ export function markOrphans(
   loaded: ReadonlySet<number>,
   beforeSequence: number,
 ): Holdings {
+  const wasSettled = holdings.unsettled === null;
   const entries = holdings.entries.map((entry): Entry => {
     const isOlder = entry.sequence < beforeSequence;
-    const wasBooked = isOlder && !isPending(entry) && !entry.dropped;
+    const hadEnded = wasSettled && entry.vanishedMs !== null;
+    const wasBooked = isOlder && !isPending(entry) && !entry.dropped && !hadEnded;
     return loaded.has(entry.sequence) || !wasBooked || entry.afterlife !== null ? entry : asOrphan(entry);
   });
   return { ...holdings, entries };
-}
-
-/** The orphans, to be kept for the next start of the agent within this boot. */
-export function orphansToKeep(holdings: Holdings): readonly KeptOrphan[] {
-  return holdings.entries.filter(isOrphan).map(({ owner, resource, ids, record, shown }) => ({
-    owner,
-    resource,
-    deviceIds: [...ids],
-    record: record === null ? null : encodeRecord(record),
-    shown,
-  }));
-}
-
-/** Takes up orphans that an earlier run of the agent has kept. The caller leaves out those of another boot. */
-export function restoreOrphans(holdings: Holdings, kept: readonly KeptOrphan[], atMs: number): Holdings {
-  const orphans = kept.map(({ owner, resource, deviceIds, record, shown }, index) => ({
-    ...asOrphan(
-      newEntry({
-        sequence: holdings.nextSequence + index,
-        owner,
-        resource,
-        ids: new Set(deviceIds),
-        record: record === null ? null : decodeRecord(record),
-        late: false,
-        claim: owner?.podUid ?? `answer ${index}`,
-        sinceMs: atMs,
-      }),
-    ),
-    shown,
-    vanishedMs: shown === null ? null : atMs,
-    checkpointed: true,
-  }));
-  return {
-    ...holdings,
-    entries: [...holdings.entries, ...orphans],
-    nextSequence: holdings.nextSequence + orphans.length,
-  };
 }
 
 /**
@@ -94,7 +49,10 @@ export function takeUsedMemory(
       return gpu.usedMiB <= gpu.reservedMiB + unusedMiB ? [[uuid, since ?? atMs] as const] : [];
     }),
   );
-  const free = [...quietSinceMs].flatMap(([uuid, since]) => (atMs - since >= quietMs ? [uuid] : []));
+  // A look that says nothing of a GPU is none.
+  const free = [...quietSinceMs].flatMap(([uuid, since]) =>
+    used.has(uuid) && atMs - since >= quietMs ? [uuid] : [],
+  );
   return free.reduce<Holdings>((state, uuid) => freeOrphans(state, uuid, node), {
     ...holdings,
     quietSinceMs,
@@ -121,11 +79,12 @@ function orphanedGpus(holdings: Holdings, node: NodeGpus): readonly string[] {
   return [...gpusWhere(isOrphan).difference(gpusWhere((entry) => !isOrphan(entry)))];
 }
 
-function isOrphan({ afterlife }: Entry): boolean {
+/** The kubelet does not know of it, though it may run on. */
+export function isOrphan({ afterlife }: Entry): boolean {
   return afterlife?.kind === 'orphan';
 }
 
 /** Its ids are handed out anew by a kubelet that does not know of it, so they are nobody else's here. */
-function asOrphan(entry: Entry): Entry {
+export function asOrphan(entry: Entry): Entry {
   return { ...entry, claim: `orphan ${entry.claim}`, afterlife: { kind: 'orphan' } };
 }

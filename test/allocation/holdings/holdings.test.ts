@@ -257,6 +257,26 @@ describe('orphans', () => {
       ['p m0+9 on GPU-a'],
     ],
     [
+      'what Lists of the old one had missed, a moment before its end',
+      History.settled(app).listed(1, listedUnits('n', ten)).listed(2, []).kubelet(2.5, []),
+      ['p m0+9 on GPU-a shown'],
+    ],
+    [
+      'the same, once the new one is settled',
+      History.settled(app)
+        .listed(1, listedUnits('n', ten))
+        .listed(2, [])
+        .kubelet(2.5, [])
+        .round(8, [])
+        .round(13, []),
+      [],
+    ],
+    [
+      'what Lists of one had missed that had just started itself',
+      History.settled(app).listed(1, listedUnits('n', ten)).kubelet(2, [app]).listed(3, []).kubelet(4, []),
+      ['p m0+9 on GPU-a shown orphan'],
+    ],
+    [
       'an answer that was in no checkpoint',
       History.settled().answered(1, ten, 'GPU-a').kubelet(2, []),
       ['unknown m0+9 on GPU-a'],
@@ -310,6 +330,16 @@ describe('orphans', () => {
       'memory unused with another holder',
       orphaned().answered(100, ['m50'], 'GPU-a').used(101, 0).used(111, 0),
       ['p m0+9 on GPU-a orphan', 'unknown m50 on GPU-a'],
+    ],
+    [
+      'memory unused, and then not told',
+      orphaned().used(101, 0).used(111, 0, 'GPU-b'),
+      ['p m0+9 on GPU-a orphan'],
+    ],
+    [
+      'memory unused, not told for a while, and unused',
+      orphaned().used(101, 0).used(111, 0, 'GPU-b').used(115, 0),
+      [],
     ],
     [
       'memory of another GPU unused',

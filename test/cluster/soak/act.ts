@@ -1,7 +1,8 @@
 import { ApiException, type CoreV1Api } from '@kubernetes/client-node';
 import { killContainerById } from '../support/containers.ts';
-import { readRunningContainers } from '../support/oracle.ts';
+import { readCheckpoint, readRunningContainers } from '../support/oracle.ts';
 import { waitFor } from '../support/wait.ts';
+import { gpusOfEntry } from './bookings.ts';
 import { hasRegistered } from './agents.ts';
 import type { KnownPod } from './observation.ts';
 import { planAfter, type PodStep, type RestartStep, type Step } from './plan.ts';
@@ -135,6 +136,7 @@ async function changeAgent(
     meanwhile === null ? null : act(scene, meanwhile),
     scene.agents.end(scene.serving, signal),
   ]);
+  scene.suspects.agentEnds();
   scene.serving = successor ?? scene.agents.start();
   await hasRegistered(scene.serving);
   return signalMs;
@@ -144,9 +146,14 @@ async function changeAgent(
 async function changeKubelet(scene: Scene, { kind, signal, meanwhile }: RestartStep): Promise<number> {
   const { kubelet } = scene.node;
   await kubelet.stop(signal);
+  scene.suspects.note((await readCheckpoint(scene.node.cluster)).flatMap(gpusOfEntry), performance.now());
+  scene.suspects.kubeletEnds(scene.serving.log, performance.now());
   for (const [uid, pod] of scene.known)
     if (pod.kills.length > 0) scene.known.set(uid, { ...pod, lostStarts: pod.lostStarts + 1 });
-  if (kind === 'restart-both') await scene.agents.end(scene.serving, signal);
+  if (kind === 'restart-both') {
+    await scene.agents.end(scene.serving, signal);
+    scene.suspects.agentEnds();
+  }
   if (meanwhile !== null) await act(scene, meanwhile);
   if (kind === 'restart-both') scene.serving = scene.agents.start();
   return kubelet.start();

@@ -1,5 +1,6 @@
 import type { AgentProcess, LogLine } from '../../../src/simulator/agent-process.ts';
 import type { ClusterNode } from '../support/cluster-node.ts';
+import { memoryConfig } from '../support/memory-node.ts';
 import { patienceMs } from '../support/wait.ts';
 import type { Violation } from './observation.ts';
 import type { EndSignal } from './plan.ts';
@@ -8,11 +9,18 @@ import type { EndSignal } from './plan.ts';
 export class Agents {
   readonly violations: Violation[] = [];
   readonly #node: ClusterNode;
+  readonly #args: readonly string[];
   readonly #all: AgentProcess[] = [];
   readonly #told = new Set<AgentProcess>();
 
-  constructor(node: ClusterNode) {
+  private constructor(node: ClusterNode, args: readonly string[]) {
     this.#node = node;
+    this.#args = args;
+  }
+
+  /** @param memory what all of them are told of it */
+  static async of(node: ClusterNode, memory: object): Promise<Agents> {
+    return new Agents(node, [await memoryConfig(node, memory)]);
   }
 
   /** What each agent has logged, the oldest first. */
@@ -21,7 +29,7 @@ export class Agents {
   }
 
   start(): AgentProcess {
-    const agent = this.#node.startAgent();
+    const agent = this.#node.startAgent(this.#args);
     this.#all.push(agent);
     void agent.exit.then((exit) => {
       if (this.#told.has(agent)) return;

@@ -1,9 +1,13 @@
+import { memoryResource } from '../support/memory-pods.ts';
 import { gpuResource } from '../support/pod-spec.ts';
+import { findOverbooked } from '../support/shares.ts';
+import { bookedShares } from './bookings.ts';
+import { offeredMiB } from './gpus-of-soak.ts';
 import type { KnownPods, Observation, Violation } from './observation.ts';
 
-/** Who has a GPU, by one witness. */
+/** Who has a device of a resource, by one witness. */
 interface Claim {
-  readonly gpu: string;
+  readonly id: string;
   readonly pod: string;
   readonly container: string;
 }
@@ -14,54 +18,70 @@ export interface DoubleBookings {
   readonly afterForce: readonly string[];
 }
 
-/** Finds GPUs that two have at once. Each witness is judged by itself, so one that errs cannot hide behind another. */
+/**
+ * Finds GPUs that are given beyond what they have, and devices that two have at once. Each witness is judged by itself, so one that errs
+ * cannot hide behind another.
+ */
 export function findDoubleBookings(
   { running, checkpoint, holdings }: Observation,
   known: KnownPods,
 ): DoubleBookings {
-  const violations: Violation[] = [];
-  const report = (witness: string, [first, second]: readonly [Claim, Claim]): void => {
-    const detail = `${first.gpu} is in ${name(first)} and in ${name(second)}, by ${witness}`;
-    violations.push({ rule: 'no GPU is in two containers', detail });
+  const staying = running.filter(({ podUid }) => known.get(podUid)?.forced !== true);
+  const found = findOverbooked(staying, offeredMiB);
+  const listed = (holdings ?? []).flatMap(({ namespace, pod, container, resource, ids }) =>
+    claims(resource, ids, { pod: `${namespace}/${pod}`, container }),
+  );
+  const written = checkpoint.flatMap(({ podUid, container, resource, ids }) =>
+    claims(resource, ids, { pod: podUid, container }),
+  );
+  return {
+    violations: [
+      ...report("the containers' own environment", found),
+      ...report(
+        "the kubelet's pod resources",
+        findPairs(listed, () => false),
+      ),
+      ...report(
+        "the kubelet's checkpoint",
+        findPairs(written, (one, other) => isHandedOn(one, other, known)),
+      ),
+      ...report(
+        "the records in the kubelet's checkpoint",
+        findOverbooked(bookedShares(checkpoint), offeredMiB),
+      ),
+    ],
+    afterForce: findOverbooked(running, offeredMiB).filter((each) => !found.includes(each)),
   };
-
-  const forced = (uid: string): boolean => known.get(uid)?.forced === true;
-  const claimed = running.flatMap(({ podUid, pod, container, gpus }) =>
-    gpus.map((gpu) => ({ gpu, pod, container, forced: forced(podUid) })),
-  );
-  for (const pair of findPairs(claimed.filter((claim) => !claim.forced)))
-    report("the containers' own environment", pair);
-  const afterForce = findPairs(claimed)
-    .filter((pair) => pair.some((claim) => claim.forced))
-    .map(([first, second]) => `${first.gpu}: ${name(first)}, ${name(second)}`);
-
-  const listed = (holdings ?? []).filter(({ resource }) => resource === gpuResource);
-  const held = listed.flatMap(({ namespace, pod, container, ids }) =>
-    ids.map((gpu) => ({ gpu, pod: `${namespace}/${pod}`, container })),
-  );
-  for (const pair of findPairs(held)) report("the kubelet's pod resources", pair);
-
-  const written = checkpoint
-    .filter(({ resource }) => resource === gpuResource)
-    .flatMap(({ podUid, container, ids }) => ids.map((gpu) => ({ gpu, pod: podUid, container })));
-  for (const pair of findPairs(written)) {
-    const isHandedOn = pair[0].pod === pair[1].pod && pair.some((claim) => isInit(claim, known));
-    if (!isHandedOn) report("the kubelet's checkpoint", pair);
-  }
-  return { violations, afterForce };
 }
 
-/** Every two claims to the same GPU. */
-function findPairs<T extends Claim>(claims: readonly T[]): [T, T][] {
-  return claims.flatMap((first, at) =>
-    claims
-      .slice(at + 1)
-      .filter(({ gpu }) => gpu === first.gpu)
-      .map((second): [T, T] => [first, second]),
+function report(witness: string, found: readonly string[]): readonly Violation[] {
+  return found.map((each) => ({ rule: 'nothing is booked twice', detail: `${each}, by ${witness}` }));
+}
+
+function claims(resource: string, ids: readonly string[], holder: Omit<Claim, 'id'>): readonly Claim[] {
+  return [gpuResource, memoryResource].includes(resource) ? ids.map((id) => ({ id, ...holder })) : [];
+}
+
+/** Devices that two containers have, by the holders. */
+function findPairs(
+  all: readonly Claim[],
+  mayShare: (one: Claim, other: Claim) => boolean,
+): readonly string[] {
+  const pairs = [...Map.groupBy(all, ({ id }) => id).values()].flatMap((same) =>
+    same.flatMap((one, at) =>
+      same.slice(at + 1).flatMap((other) => (mayShare(one, other) ? [] : [[one, other] as const])),
+    ),
+  );
+  return [...Map.groupBy(pairs, ([one, other]) => `${name(one)} and in ${name(other)}`)].map(
+    ([holders, shared]) => `${shared.map(([{ id }]) => id).join(', ')} is in ${holders}`,
   );
 }
 
 /** What an init container had is given to a later container of its pod. */
+function isHandedOn(one: Claim, other: Claim, known: KnownPods): boolean {
+  return one.pod === other.pod && [one, other].some((claim) => isInit(claim, known));
+}
+
 function isInit({ pod, container }: Claim, known: KnownPods): boolean {
   return known.get(pod)?.shape.containers.find((each) => each.name === container)?.kind === 'init';
 }

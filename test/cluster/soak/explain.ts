@@ -15,8 +15,8 @@ export interface FailedPod {
 interface Explanation {
   readonly title: string;
   readonly says: RegExp;
-  /** One of these must have been going on. */
-  readonly needs: readonly Disturbance[];
+  /** One of these must have been going on; `nothing` where it happens on a quiet node, too. */
+  readonly needs: readonly Disturbance[] | 'nothing';
 }
 
 /** What a kubelet or the agent says when it refuses a pod, and what makes it right. */
@@ -37,16 +37,37 @@ const explanations: readonly Explanation[] = [
     needs: ['gpu', 'agent', 'kubelet'],
   },
   {
-    title: 'fewer GPUs than the scheduler believed',
+    title: 'less than the scheduler believed',
     says: /requested number of devices unavailable|Node didn't have enough resource/,
-    needs: ['gpu', 'agent', 'kubelet', 'forced deletion'],
+    needs: 'nothing',
+  },
+  {
+    title: 'no hole is large enough: the scheduler had an older figure',
+    says: /nvidia\.com\/gpu-memory: \d+ asked, but all units of a container lie on one GPU, and the largest hole on the \d+ GPUs of this node is/,
+    needs: 'nothing',
+  },
+  {
+    title: 'the GPU was given by memory a moment before',
+    says: /asked, but of the memory of GPU-[\w-]+ (1 unit is|\d+ units are) held, and a GPU is given whole or by memory/,
+    needs: 'nothing',
+  },
+  {
+    title: 'the GPU of a pod that has just ended',
+    says: /asked, but GPU-[\w-]+ is held by/,
+    needs: 'nothing',
+  },
+  {
+    title: 'what is held was not known yet to a new agent',
+    says: /the agent on this node has just started and the kubelet's record could not be read in time|the kubelet's record of what is held on this node is not known yet/,
+    needs: ['agent', 'kubelet'],
   },
 ];
 
 /** Why the pod was refused, for a count; null when nothing that happened explains it. */
 export function explainFailure(failed: FailedPod): string | null {
   const found = explanations.find(({ says }) => says.test(failed.message));
-  if (found === undefined || !found.needs.some((each) => failed.disturbances.has(each))) return null;
+  if (found === undefined) return null;
+  if (found.needs !== 'nothing' && !found.needs.some((each) => failed.disturbances.has(each))) return null;
   if (!failed.ran) return found.title;
   // A kubelet leaves alone what runs. Only at its start it looks again at pods that it has admitted before.
   if (!failed.needsAdmission || !failed.disturbances.has('kubelet')) return null;

@@ -1,11 +1,13 @@
 import type { ClusterNode } from '../support/cluster-node.ts';
+import { gpusOfEntry } from './bookings.ts';
 import { findDoubleBookings } from './double-bookings.ts';
 import { explainFailure } from './explain.ts';
 import { Ledger } from './ledger.ts';
-import { findMismatches, Patience } from './mismatches.ts';
+import { findMismatches } from './mismatches.ts';
 import type { Violation } from './observation.ts';
+import { Patience } from './patience.ts';
 import type { PodHistory } from './pod-watch.ts';
-import type { Scene } from './scene.ts';
+import { isWithheld, type Scene, wellGpus } from './scene.ts';
 import { observe, ProgramWatch } from './witnesses.ts';
 
 /** How long witnesses may differ: far longer than the kubelet needs to see that a container has ended. */
@@ -34,14 +36,23 @@ export class Judge {
 
   /** Resolves with what the witnesses do not agree on, which may be because some have not heard the news. */
   async check(): Promise<readonly string[]> {
-    const { node, watch, known, plan, violations, agents } = this.#scene;
+    const { node, watch, known, plan, violations, agents, availableMs, suspects } = this.#scene;
+    const kubelet = availableMs['restart-kubelet'].length + availableMs['restart-both'].length;
     const seen = await observe(node, watch, () => performance.now() > this.#scene.restlessUntilMs);
     this.checks += 1;
     if (seen.holdings !== null) this.withPodResources += 1;
     const doubles = findDoubleBookings(seen, known);
     for (const each of doubles.afterForce) this.afterForce.add(each);
-    const well = plan.gpus.filter((state) => state === 'present').length;
-    const mismatches = findMismatches(seen, known, well);
+    suspects.note(
+      [...seen.running.flatMap(({ gpus }) => gpus), ...seen.checkpoint.flatMap(gpusOfEntry)],
+      performance.now(),
+    );
+    const well = wellGpus(node, plan);
+    const mismatches = findMismatches(seen, known, {
+      wellGpus: well,
+      kubelet,
+      withheld: well.filter((gpu) => isWithheld(gpu, suspects, seen.checkpoint)),
+    });
     violations.push(
       ...doubles.violations,
       ...this.#ledger.check(seen, known),

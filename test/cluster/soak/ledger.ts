@@ -3,7 +3,7 @@ import type { KnownPod, KnownPods, Observation, SeenPod, Violation } from './obs
 
 /** Remembers what each container had when it was first seen, and finds what has changed since. */
 export class Ledger {
-  readonly #gpus = new Map<string, readonly string[]>();
+  readonly #gpus = new Map<string, string>();
   /** Container ids by pod, container and number of restarts. */
   readonly #ids = new Map<string, string>();
   /** Numbers of restarts when the container was first seen: a kubelet that ends may have lost its first start. */
@@ -17,11 +17,13 @@ export class Ledger {
     ];
   }
 
-  #checkGpus({ podUid, pod, container, gpus }: RunningContainer): Violation[] {
-    const first = remember(this.#gpus, `${podUid}/${container}`, gpus);
-    if (first.join() === gpus.join()) return [];
-    const detail = `${pod}/${container} saw ${first.join()} and now sees ${gpus.join()}`;
-    return [{ rule: 'a container keeps its GPUs', detail }];
+  #checkGpus({ podUid, pod, container, gpus, memoryMiB }: RunningContainer): Violation[] {
+    const sees = `${gpus.join()}${memoryMiB === null ? '' : ` (${memoryMiB} MiB)`}`;
+    const first = remember(this.#gpus, `${podUid}/${container}`, sees);
+    if (first === sees) return [];
+    return [
+      { rule: 'a container keeps its GPUs', detail: `${pod}/${container} saw ${first} and now sees ${sees}` },
+    ];
   }
 
   #checkContainers({ uid, name, containers }: SeenPod, pod: KnownPod | undefined): Violation[] {

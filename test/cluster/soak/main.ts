@@ -8,6 +8,7 @@ import { whyNoCluster } from '../build/needs.ts';
 import { attachCluster, type Cluster, startCluster } from '../node/cluster.ts';
 import { bundleAgent } from '../support/agent-bundle.ts';
 import { openNodeOf } from '../support/cluster-node.ts';
+import { soakGpu } from './gpus-of-soak.ts';
 import { reportSoak, soakFigures } from './report.ts';
 import { soak } from './soak.ts';
 
@@ -94,7 +95,7 @@ async function main(): Promise<void> {
     const bundle = await bundleAgent(folder);
     await using cluster = await openCluster(join(folder, 'c'));
     try {
-      await using node = await openNodeOf(cluster, bundle, { gpus });
+      await using node = await openNodeOf(cluster, bundle, { gpus, gpu: soakGpu });
       const result = await soak(node, {
         seed,
         steps,

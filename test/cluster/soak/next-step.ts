@@ -1,7 +1,15 @@
 import type { Random } from '../../../src/simulator/seeded-random.ts';
-import { freeGpus, type GpuStep, type Plan, type PodStep, type RestartStep, type Step } from './plan.ts';
+import {
+  freeGpus,
+  loadOf,
+  type GpuStep,
+  type Plan,
+  type PodStep,
+  type RestartStep,
+  type Step,
+} from './plan.ts';
 import { choose, pick } from './random.ts';
-import { gpusOf, type PodShape, randomShape } from './shape.ts';
+import { type PodShape, randomShape } from './shape.ts';
 
 /** How often each kind of step is drawn, in parts of the sum. A step that is not possible then is replaced by another. */
 const weights = {
@@ -24,7 +32,10 @@ const maxPods = 9;
 /** With fewer pods it is rather made one than deleted one. */
 const usualPods = 4;
 
-const onePod: PodShape = { containers: [{ name: 'main', kind: 'app', gpus: 1 }], endsAfterMs: null };
+const onePod: PodShape = {
+  containers: [{ name: 'main', kind: 'app', gpus: 1, units: 0 }],
+  endsAfterMs: null,
+};
 
 /** Draws the next step; it depends on the random numbers and the plan alone. */
 export function nextStep(random: Random, plan: Plan): Step {
@@ -74,8 +85,8 @@ function creation(random: Random, plan: Plan, wait: boolean): PodStep | undefine
   const large = randomShape(random);
   const free = freeGpus(plan);
   // One in ten may have to wait for a GPU; of the others those that are too large ask for one GPU.
-  const shape = gpusOf(large) <= free || random() < 0.1 ? large : onePod;
-  const fits = gpusOf(shape) <= free || (shape === large && free >= 0);
+  const shape = loadOf(large) <= free || random() < 0.1 ? large : onePod;
+  const fits = loadOf(shape) <= free || (shape === large && free >= 0);
   const isPossible = plan.pods.length === 0 || (fits && plan.pods.length < maxPods);
   return isPossible ? { kind: 'create', pod: `p${plan.made}`, shape, wait } : undefined;
 }

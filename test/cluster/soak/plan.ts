@@ -1,5 +1,5 @@
 import type { PodShape } from './shape.ts';
-import { gpusOf } from './shape.ts';
+import { maxUnits, needOf } from './shape.ts';
 
 /** How a GPU is: well, answering with errors, or not there. */
 export type GpuState = 'present' | 'lost' | 'absent';
@@ -54,10 +54,18 @@ export function newPlan(gpus: number): Plan {
   return { made: 0, pods: [], gpus: Array.from({ length: gpus }, () => 'present') };
 }
 
-/** GPUs that are well and asked for by nobody; less than 0 when GPUs broke under pods or pods wait. */
+/**
+ * GPUs that are well and asked for by nobody, as far as can be said before it is known which memory lies where; less than 0 when GPUs
+ * broke under pods or pods wait.
+ */
 export function freeGpus({ pods, gpus }: Plan): number {
-  const asked = pods.reduce((sum, { shape }) => sum + gpusOf(shape), 0);
+  const asked = pods.reduce((sum, { shape }) => sum + loadOf(shape), 0);
   return gpus.filter((state) => state === 'present').length - asked;
+}
+
+/** How many GPUs a pod keeps busy: shares lie side by side on the same GPUs, with holes left over. */
+export function loadOf(shape: PodShape): number {
+  return needOf(shape, 'gpus') + Math.ceil(needOf(shape, 'units') / maxUnits);
 }
 
 /** The plan after a step. */
@@ -87,7 +95,9 @@ export function planAfter(plan: Plan, step: Step): Plan {
 export function describeStep(step: Step): string {
   switch (step.kind) {
     case 'create': {
-      const asked = step.shape.containers.map(({ name, gpus }) => `${name} ${gpus}`).join(', ');
+      const asked = step.shape.containers
+        .map(({ name, gpus, units }) => `${name} ${units > 0 ? `${units} GiB` : gpus}`)
+        .join(', ');
       const ends = step.shape.endsAfterMs === null ? '' : `, ends after ${step.shape.endsAfterMs} ms`;
       return `create ${step.pod} (${asked}${ends})${step.wait ? '' : ', going on'}`;
     }

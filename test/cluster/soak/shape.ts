@@ -1,11 +1,14 @@
 import type { Random } from '../../../src/simulator/seeded-random.ts';
 import { pick } from './random.ts';
 
-/** One container that the soak asks for. */
+/** One container that the soak asks for: it has whole GPUs or memory of one, never both. */
 export interface ContainerShape {
   readonly name: string;
   readonly kind: 'app' | 'init' | 'sidecar';
+  /** Whole GPUs; 0 when it asks for memory. */
   readonly gpus: number;
+  /** Units of memory; 0 when it asks for GPUs. */
+  readonly units: number;
 }
 
 /** What a pod asks for; init containers and sidecars come first, in the order of their start. */
@@ -15,33 +18,48 @@ export interface PodShape {
   readonly endsAfterMs: number | null;
 }
 
-/** A pod of 1 to 3 GPUs: mostly one container, some with several, with init containers, with a sidecar, some that end. */
+/** The most units that a container asks for: the agents' `memory.maxPerContainer`. */
+export const maxUnits = 20;
+
+type Need = Pick<ContainerShape, 'gpus' | 'units'>;
+
+/**
+ * A pod: mostly one container, some with several, with init containers, with a sidecar, some that end. Half of the pods ask for 1 to 3
+ * GPUs, a third for memory, the others for both, in different containers.
+ */
 export function randomShape(random: Random): PodShape {
   const form = random();
   const endsAfterMs = random() < 0.2 ? 200 + pick(random, 2000) : null;
-  const app = (name: string, gpus: number): ContainerShape => ({ name, kind: 'app', gpus });
-  if (form < 0.5) return { containers: [app('main', 1 + pick(random, 3))], endsAfterMs };
-  if (form < 0.65)
-    return { containers: [app('main', 1), app('second', 1 + pick(random, 2))], endsAfterMs: null };
+  const ways = random();
+  const ofMemory = (): boolean => ways < 1 / 3 || (ways < 1 / 2 && random() < 0.5);
+  const need = (mostGpus: number): Need =>
+    ofMemory()
+      ? { gpus: 0, units: 1 + pick(random, maxUnits) }
+      : { gpus: 1 + pick(random, mostGpus), units: 0 };
+  const app = (name: string, mostGpus: number): ContainerShape => ({ name, kind: 'app', ...need(mostGpus) });
+  if (form < 0.5) return { containers: [app('main', 3)], endsAfterMs };
+  if (form < 0.65) return { containers: [app('main', 1), app('second', 2)], endsAfterMs: null };
   if (form < 0.85) {
-    const before = { name: 'before', kind: 'init', gpus: 1 + pick(random, 3) } as const;
-    return { containers: [before, app('main', 1 + pick(random, 2))], endsAfterMs };
+    const before: ContainerShape = { name: 'before', kind: 'init', ...need(3) };
+    return { containers: [before, app('main', 2)], endsAfterMs };
   }
-  const helper = { name: 'helper', kind: 'sidecar', gpus: 1 } as const;
-  return { containers: [helper, app('main', 1 + pick(random, 2))], endsAfterMs: null };
+  const helper: ContainerShape = { name: 'helper', kind: 'sidecar', ...need(1) };
+  return { containers: [helper, app('main', 2)], endsAfterMs: null };
 }
 
 /**
- * How many GPUs the scheduler counts for it: the most that are needed at once, sidecars running on beside all that comes
+ * How many GPUs, or units, the scheduler counts for a pod: the most that are needed at once, sidecars running on beside all that comes
  * after them (Kubernetes, "Resource sharing within containers").
  */
-export function gpusOf({ containers }: PodShape): number {
+export function needOf({ containers }: PodShape, what: keyof Need): number {
   let sidecars = 0;
   let starting = 0;
-  for (const { kind, gpus } of containers) {
-    if (kind === 'sidecar') sidecars += gpus;
-    if (kind === 'init') starting = Math.max(starting, sidecars + gpus);
+  for (const { kind, [what]: count } of containers) {
+    if (kind === 'sidecar') sidecars += count;
+    if (kind === 'init') starting = Math.max(starting, sidecars + count);
   }
-  const apps = containers.filter(({ kind }) => kind === 'app').reduce((sum, { gpus }) => sum + gpus, 0);
+  const apps = containers
+    .filter(({ kind }) => kind === 'app')
+    .reduce((sum, { [what]: count }) => sum + count, 0);
   return Math.max(starting, sidecars + apps);
 }

@@ -29,6 +29,8 @@ export interface RunningContainer {
   readonly podUid: string;
   readonly container: string;
   readonly gpus: readonly string[];
+  /** How much of its GPU is its own, by its environment; null: it has its GPUs whole. */
+  readonly memoryMiB: number | null;
 }
 
 /** Asks the kubelet who has what. Not while a pod is being admitted: the kubelet can lose ids that are just being given. */

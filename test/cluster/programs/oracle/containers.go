@@ -4,17 +4,23 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// visible is the variable by which a container knows its GPUs.
-const visible = "NVIDIA_VISIBLE_DEVICES="
+// visible is the variable by which a container knows its GPUs, share the one by which it knows how much of one is its own.
+const (
+	visible = "NVIDIA_VISIBLE_DEVICES"
+	share   = "SLICEWISE_GPU_MEMORY_MIB"
+)
 
-// running is a container whose first process lives, with the GPUs that this process has in its environment.
+// running is a container whose first process lives, with the GPUs that this process has in its environment. MemoryMiB is null
+// when it has them whole.
 type running struct {
 	ID        string   `json:"id"`
 	Namespace string   `json:"namespace"`
@@ -22,6 +28,7 @@ type running struct {
 	PodUID    string   `json:"podUid"`
 	Container string   `json:"container"`
 	GPUs      []string `json:"gpus"`
+	MemoryMiB *int     `json:"memoryMiB"`
 
 	pid string
 }
@@ -46,7 +53,10 @@ func readContainers(tasks string) (any, error) {
 			found = append(found, each)
 		}
 	}
-	return slices.DeleteFunc(found, func(each running) bool { return !slices.Equal(readGPUs(each.pid), each.GPUs) }), nil
+	return slices.DeleteFunc(found, func(each running) bool {
+		gpus, _, err := readGPUs(each.pid)
+		return err != nil || !slices.Equal(gpus, each.GPUs)
+	}), nil
 }
 
 func readContainer(folder string) (running, error) {
@@ -62,25 +72,36 @@ func readContainer(folder string) (running, error) {
 	if err != nil {
 		return running{}, err
 	}
+	gpus, memory, err := readGPUs(string(pid))
+	if err != nil {
+		return running{}, err
+	}
 	said := func(key string) string { return spec.Annotations["io.kubernetes.cri."+key] }
 	return running{
-		ID: filepath.Base(folder), Namespace: said("sandbox-namespace"), Pod: said("sandbox-name"),
-		PodUID: said("sandbox-uid"), Container: said("container-name"), GPUs: readGPUs(string(pid)), pid: string(pid),
+		ID: filepath.Base(folder), Namespace: said("sandbox-namespace"), Pod: said("sandbox-name"), PodUID: said("sandbox-uid"),
+		Container: said("container-name"), GPUs: gpus, MemoryMiB: memory, pid: string(pid),
 	}, nil
 }
 
 // readGPUs is nil when the process has ended, or has no GPUs, or is still runc and not yet the container.
-func readGPUs(pid string) []string {
+func readGPUs(pid string) (gpus []string, memory *int, err error) {
 	environment, err := os.ReadFile(filepath.Join("/proc", pid, "environ"))
 	if err != nil {
-		return nil
+		return nil, nil, nil
 	}
 	for _, variable := range bytes.Split(environment, []byte{0}) {
-		if value, is := strings.CutPrefix(string(variable), visible); is {
-			gpus := strings.Split(value, ",")
+		name, value, _ := strings.Cut(string(variable), "=")
+		switch name {
+		case visible:
+			gpus = strings.Split(value, ",")
 			slices.Sort(gpus)
-			return gpus
+		case share:
+			mib, err := strconv.Atoi(value)
+			if err != nil {
+				return nil, nil, fmt.Errorf("process %s: %w", pid, err)
+			}
+			memory = &mib
 		}
 	}
-	return nil
+	return gpus, memory, nil
 }

@@ -1,0 +1,58 @@
+import type { V1Pod } from '@kubernetes/client-node';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { ClusterNode } from './cluster-node.ts';
+
+/** How many pods there are of each phase. */
+export type Phases = Readonly<Record<'running' | 'pending' | 'failed', number>>;
+
+/** A pod that has failed, and when it was first seen so, in milliseconds of `performance.now()`. */
+export interface FailedPod {
+  readonly name: string;
+  readonly seenMs: number;
+  readonly message: string;
+}
+
+const everyMs = 200;
+
+/** Looks at all pods of a node's namespace again and again; disposing ends it. */
+export class PodFates implements AsyncDisposable {
+  readonly failed = new Map<string, FailedPod>();
+  readonly #node: ClusterNode;
+  readonly #stop = new AbortController();
+  readonly #task: Promise<void>;
+  #phases: Phases = { running: 0, pending: 0, failed: 0 };
+
+  constructor(node: ClusterNode) {
+    this.#node = node;
+    this.#task = this.#run();
+  }
+
+  /** As they were at the last look. */
+  get phases(): Phases {
+    return this.#phases;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort();
+    await this.#task;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      // A question that is not answered is asked again.
+      const pods = await this.#node.pods.list().catch(() => null);
+      if (pods !== null) this.#note(pods);
+      await delay(everyMs);
+    }
+  }
+
+  #note(pods: readonly V1Pod[]): void {
+    const count = (phase: string): number => pods.filter(({ status }) => status?.phase === phase).length;
+    this.#phases = { running: count('Running'), pending: count('Pending'), failed: count('Failed') };
+    for (const { metadata, status } of pods) {
+      const [uid, name] = [metadata?.uid ?? '', metadata?.name ?? ''];
+      if (status?.phase !== 'Failed' || this.failed.has(uid)) continue;
+      this.failed.set(uid, { name, seenMs: performance.now(), message: status.message ?? '' });
+    }
+  }
+}

@@ -1,0 +1,17 @@
+import type { V1Container, V1Pod } from '@kubernetes/client-node';
+import { container, pod } from './pod-spec.ts';
+
+/** The resource of GPU memory. */
+export const memoryResource = 'nvidia.com/gpu-memory';
+
+/** A container with units of memory, whatever it does otherwise. */
+export function memoryContainer(name: string, units: number | string, script?: string): V1Container {
+  return Object.assign(container(name, 0, script), {
+    resources: { limits: { [memoryResource]: String(units) } },
+  });
+}
+
+/** A pod with one container, `main`. */
+export function memoryPod(name: string, units: number | string, script?: string): V1Pod {
+  return pod(name, { containers: [memoryContainer('main', units, script)] });
+}
