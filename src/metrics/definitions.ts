@@ -1,3 +1,5 @@
+import { statusWriteResults } from './status-write-results.ts';
+
 /** A container that holds something, and where. */
 const containerLabels = {
   namespace: 'container',
@@ -199,19 +201,7 @@ export const definitions = {
     kind: 'counter',
     name: 'slicewise_node_status_writes_total',
     help: "Times that the node's allocatable was written ahead of the kubelet, or that this failed, by the result.",
-    labels: {
-      result: [
-        'written',
-        'refused',
-        'no-node',
-        'other-machine',
-        'no-access',
-        'conflict',
-        'throttled',
-        'unreachable',
-        'failed',
-      ],
-    },
+    labels: { result: statusWriteResults },
   },
   snapshotAge: {
     kind: 'gauge',
