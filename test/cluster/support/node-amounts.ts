@@ -3,7 +3,7 @@ import { node } from '../node/layout.ts';
 import { waitFor } from './wait.ts';
 
 /** What the node's status says of resources, as `allocatable/capacity`; `none` for a resource that it does not know. */
-export async function readAmounts(
+async function readAmounts(
   api: CoreV1Api,
   resources: readonly string[],
 ): Promise<Readonly<Record<string, string>>> {
