@@ -8,10 +8,11 @@ import protobuf from 'protobufjs';
 /**
  * Builds the program as it is installed, koffi apart: `node scripts/bundle.ts [FOLDER]`, default `dist`.
  *
- *     slicewise.cjs   what is run; picks one of the two below
- *     program.cjs     every command
- *     nvml-host.cjs   the process that holds the driver's library: small, because it starts with the agent
- *     cache/          V8's code for them, so that they need not be compiled at start
+ *     slicewise.cjs      what is run; picks program or host
+ *     program.cjs        every command
+ *     kubernetes-api.cjs the client of the API server, larger than all the rest: loaded by agents that talk to it
+ *     nvml-host.cjs      the process that holds the driver's library: small, because it starts with the agent
+ *     cache/             V8's code for them, so that they need not be compiled at start
  */
 const root = fileURLToPath(new URL('..', import.meta.url));
 const folder = resolve(process.argv[2] ?? `${root}/dist`);
@@ -33,6 +34,16 @@ const embedContracts: Plugin = {
   },
 };
 
+/** What needs the client of the API server finds it in a file of its own. */
+const setApiApart: Plugin = {
+  name: 'set-api-apart',
+  setup(builder) {
+    builder.onResolve({ filter: /\/kubernetes-node-api\.ts$/ }, ({ kind }) =>
+      kind === 'entry-point' ? null : { path: './kubernetes-api.cjs', external: true },
+    );
+  },
+};
+
 // CommonJS, because importing node:http as an ES module makes Node load its whole fetch client, a third of the start.
 const common: BuildOptions = {
   bundle: true,
@@ -43,7 +54,7 @@ const common: BuildOptions = {
   minifyWhitespace: true,
   external: ['koffi'],
   define: { parsedContracts: JSON.stringify(contracts) },
-  plugins: [embedContracts],
+  plugins: [embedContracts, setApiApart],
   logLevel: 'warning',
 };
 
@@ -66,6 +77,11 @@ void runNvmlHost(process.argv.slice(3));
 rmSync(`${folder}/cache`, { recursive: true, force: true });
 await build({ ...common, entryPoints: [`${root}/src/main.ts`], outfile: `${folder}/program.cjs` });
 await build({ ...common, stdin: { contents: host, resolveDir: root }, outfile: `${folder}/nvml-host.cjs` });
+await build({
+  ...common,
+  entryPoints: [`${root}/src/cluster/kubernetes-node-api.ts`],
+  outfile: `${folder}/kubernetes-api.cjs`,
+});
 writeFileSync(`${folder}/slicewise.cjs`, launcher);
 chmodSync(`${folder}/slicewise.cjs`, 0o755);
 // The demo runs most of the agent once; what was compiled for it is what the cache keeps.

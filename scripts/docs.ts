@@ -3,6 +3,7 @@ import { format, resolveConfig } from 'prettier';
 import { settingJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
 import { describeMissing, type Setting, type SettingGroup } from '../src/config/setting.ts';
 import { settingRows } from '../src/config/settings.ts';
+import { metricsPage, renderMetricsPage } from './docs-metrics.ts';
 
 /** Where the generated page lies. */
 export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
@@ -81,17 +82,21 @@ function escapeCell(text: string): string {
   return text.replaceAll('|', String.raw`\|`).replaceAll(/<(?=[a-z])(?!br>)/g, String.raw`\<`);
 }
 
-/** Writes the page, or with --check says whether the one that is there is current. */
+/** Writes the pages, or with --check says whether those that are there are current. */
 async function main(args: readonly string[]): Promise<number> {
-  const page = await renderConfigurationPage();
-  if (!args.includes('--check')) {
-    await writeFile(configurationPage, page);
-    return 0;
+  const pages = [
+    { name: 'docs/configuration.md', file: configurationPage, page: await renderConfigurationPage() },
+    { name: 'docs/metrics.md', file: metricsPage, page: await renderMetricsPage() },
+  ];
+  let code = 0;
+  for (const { name, file, page } of pages) {
+    if (!args.includes('--check')) await writeFile(file, page);
+    else if ((await readFile(file, 'utf8').catch(() => '')) !== page) {
+      process.stderr.write(`${name} is not current: run node scripts/docs.ts\n`);
+      code = 1;
+    }
   }
-  const current = await readFile(configurationPage, 'utf8').catch(() => '');
-  if (current === page) return 0;
-  process.stderr.write('docs/configuration.md is not current: run node scripts/docs.ts\n');
-  return 1;
+  return code;
 }
 
 if (import.meta.main) process.exitCode = await main(process.argv.slice(2));

@@ -1,18 +1,23 @@
+import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Driver } from '../inventory/driver.ts';
 import type { KubeletObserver } from '../kubelet/handlers.ts';
+import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { version } from '../lib/version.ts';
+import { serveStatus } from '../status/serve-status.ts';
 import { createMetrics, type Metrics } from '../metrics/collect.ts';
 import { readProcessUsage } from '../metrics/process-usage.ts';
+import { keepFastStatus } from './fast-status.ts';
 import { followConfig, type ConfigInputs } from './follow-config.ts';
 import { describeReadings } from './describe-readings.ts';
 import { keepInventory } from './inventory-loop.ts';
 import { keepOffers } from './keep-offers.ts';
 import { emptyNode, type Node } from './node.ts';
 import { NodeProbe } from './node-probe.ts';
+import { readNodeStatus } from './node-status.ts';
 import { runForEach } from './run-for-each.ts';
 import { serveNode } from './serve-node.ts';
 import { serveProbes } from './serve-probes.ts';
@@ -20,8 +25,10 @@ import {
   type DriverSettings,
   describeSettings,
   driverSettings,
+  fastStatusSettings,
   inventorySettings,
   servingSettings,
+  statusSettings,
 } from './settings.ts';
 import { runTogether, type Task } from './supervise.ts';
 
@@ -51,8 +58,10 @@ export async function runAgent(
   const config = new Latest<Config>(inputs.withoutFile);
   const usable = new Latest(false);
   const probe = new NodeProbe(node, config, usable, deps.clock);
+  const status = (): NodeStatus => readNodeStatus(node, config.value, deps.clock);
   const metrics = createMetrics({
     version,
+    status,
     snapshotAgeSeconds: () => probe.snapshotAgeSeconds(),
     processUsage: readProcessUsage,
     startTimeSeconds: performance.timeOrigin / 1000,
@@ -67,6 +76,13 @@ export async function runAgent(
           config,
           ({ flags }) => flags.agent.httpAddress,
           (address, stop) => serveProbes(address, parts, stop),
+          until,
+        ),
+      (until) =>
+        runForEach(
+          config,
+          statusSettings,
+          (folder, stop) => serveStatus(folder, { ...deps, status }, stop),
           until,
         ),
       async (until) => {
@@ -120,6 +136,14 @@ function nodeTasks(
         signal,
       ),
     (signal) => keepOffers(node, parts, signal),
+    (signal) =>
+      runForEach(
+        config,
+        fastStatusSettings,
+        async (settings, stop) =>
+          settings === null ? untilAborted(stop) : keepFastStatus(node, settings, parts, stop),
+        signal,
+      ),
     (signal) =>
       runForEach(
         config,

@@ -2,8 +2,11 @@ import { dampAfterRefusal, type Damping } from '../allocation/damping.ts';
 import { decodeRecord } from '../allocation/decode-record.ts';
 import type { HoldingsEvent, Reading } from '../allocation/holdings/events.ts';
 import { noHoldings, type Holdings } from '../allocation/holdings/holdings.ts';
+import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
 import { nextHoldings } from '../allocation/holdings/next-holdings.ts';
 import { isMemory, type NodeGpus } from '../allocation/holdings/node-gpus.ts';
+import { orphanNews, type OrphanNews } from '../allocation/holdings/orphan-news.ts';
+import { toKeep } from '../allocation/holdings/recall.ts';
 import type { MemoryOffer } from '../allocation/memory-view.ts';
 import { placeMemory, type MemoryDecision } from '../allocation/place-memory.ts';
 import { placeWhole, type WholeDecision } from '../allocation/place-whole.ts';
@@ -31,8 +34,10 @@ export type Reread = () => Promise<void>;
 
 /** The kubelet that this agent serves. */
 export interface ServedKubelet {
-  /** When its socket appeared, on the clock of the books. */
-  readonly sinceMs: number;
+  /** Which it is now (`null` while there is none), and when its socket appeared, on the clock of the books. */
+  readonly look: () => { readonly identity: string | null; readonly sinceMs: number };
+  /** What an earlier run has kept in this boot; never rejects. */
+  readonly recall: () => Promise<KeptHoldings | null>;
   /** Its record as it is; never rejects. */
   readonly read: () => Promise<Reading>;
   readonly reread: Reread;
@@ -64,6 +69,9 @@ export class Books {
   #trusted = false;
   /** Something has happened since the books were opened that is not in them, because nobody needed them. */
   #missedSome = false;
+  #hearOfOrphans: (news: readonly OrphanNews[]) => void = () => undefined;
+  /** Not told yet: where no memory is offered or held, orphans stand in nobody's way. */
+  readonly #orphanNews: OrphanNews[] = [];
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -84,6 +92,12 @@ export class Books {
     return this.#holdings.entries.some((entry) => isMemory(entry, this.#terms.node));
   }
 
+  /** What the next run of the agent has to know. Where nobody needs books, what they say of the kubelet's is stale. */
+  get kept(): KeptHoldings {
+    const kept = toKeep(this.#holdings, this.#terms.node);
+    return this.areNeeded ? kept : { ...kept, booked: [] };
+  }
+
   /** What lists are made of and requests are held against. */
   get offer(): MemoryOffer {
     const { plan, node, faults, maxPerContainer, fit } = this.#terms;
@@ -96,6 +110,11 @@ export class Books {
     return () => this.#readers.delete(see);
   }
 
+  /** Who hears of containers that the kubelet has lost, once that matters: one listener. */
+  onOrphans(hear: (news: readonly OrphanNews[]) => void): void {
+    this.#hearOfOrphans = hear;
+  }
+
   /**
    * Takes over what the config and the GPUs say. Where nobody needed books and something was given meanwhile, which is not in them,
    * it counts from the moment on that the kubelet's record has been read anew.
@@ -103,7 +122,7 @@ export class Books {
   setTerms(terms: MemoryTerms): void {
     const becomesNeeded = !this.areNeeded && terms.plan.units > 0;
     if (becomesNeeded && this.#kubelet !== null && this.#missedSome) {
-      void this.#open(this.#kubelet, terms);
+      void this.#open(this.#kubelet, terms, Promise.resolve({ ...this.kept, booked: [] }));
       return;
     }
     const mattered = this.areNeeded;
@@ -115,7 +134,7 @@ export class Books {
   async begin(kubelet: ServedKubelet): Promise<void> {
     this.#kubelet = kubelet;
     this.#reread = kubelet.reread;
-    await this.#open(kubelet, null);
+    await this.#open(kubelet, null, kubelet.recall());
   }
 
   /** From now on no other agent answers the kubelet: what was read stays right. */
@@ -135,9 +154,15 @@ export class Books {
   }
 
   apply(event: HoldingsEvent): void {
+    if (event.kind === 'kubelet-appeared' && !this.areNeeded) {
+      // What is in the books was not followed, so it says nothing of what this kubelet has lost.
+      this.#missedSome = true;
+      return;
+    }
+    const before = this.#holdings;
     const { node, releaseDelayMs } = this.#terms;
-    if (event.kind === 'kubelet-appeared' && !this.areNeeded) this.#missedSome = true;
-    this.#holdings = nextHoldings(this.#holdings, event, { node, releaseDelayMs });
+    this.#holdings = nextHoldings(before, event, { node, releaseDelayMs });
+    this.#orphanNews.push(...orphanNews(before, this.#holdings, event.kind));
     this.#tell();
   }
 
@@ -198,18 +223,25 @@ export class Books {
     this.apply({ kind: 'answered', atMs: this.#clock.now(), resource, deviceIds: ids, record, claim });
   }
 
-  async #open(kubelet: ServedKubelet, terms: MemoryTerms | null): Promise<void> {
-    const checkpoint = await kubelet.read();
+  async #open(
+    kubelet: ServedKubelet,
+    terms: MemoryTerms | null,
+    recalling: Promise<KeptHoldings | null>,
+  ): Promise<void> {
+    const { identity, sinceMs } = kubelet.look();
+    const [checkpoint, kept] = await Promise.all([kubelet.read(), recalling]);
     if (this.#kubelet !== kubelet) return;
     if (terms !== null) this.#terms = terms;
     this.#missedSome = false;
     this.#trusted = false;
-    this.#holdings = noHoldings(kubelet.sinceMs);
-    this.apply({ kind: 'checkpoint-found', atMs: this.#clock.now(), checkpoint });
+    this.#holdings = noHoldings(sinceMs);
+    const atMs = this.#clock.now();
+    this.apply({ kind: 'checkpoint-found', atMs, kubelet: identity, checkpoint, kept });
   }
 
   #tell(): void {
     for (const see of this.#readers) see();
+    if (this.areNeeded && this.#orphanNews.length > 0) this.#hearOfOrphans(this.#orphanNews.splice(0));
   }
 }
 

@@ -6,20 +6,20 @@ import { isYoung } from '../allocation/holdings/free-entries.ts';
 import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
-import { watchSocket } from '../kubelet/socket-watch.ts';
-import type { Clock } from '../lib/clock.ts';
+import { socketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
 import { describeError } from '../lib/errors.ts';
-import type { Log } from '../lib/log.ts';
 import { onceEach } from '../lib/once-each.ts';
 import type { Books } from './books.ts';
+import { keepState, type KeepStateDeps } from './keep-state.ts';
 import type { Node } from './node.ts';
+import { recallState } from './recall-state.ts';
+import { reportOrphans } from './report-orphans.ts';
 import { runTogether } from './supervise.ts';
+import { watchUsedMemory } from './watch-used-memory.ts';
 
-export interface KeepBooksDeps {
+export interface KeepBooksDeps extends KeepStateDeps {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
-  readonly clock: Clock;
-  readonly log: Log;
 }
 
 const lookEveryMs = 100;
@@ -34,8 +34,13 @@ const rereadWithinMs = 300;
 
 /** Starts the books of the node that this agent begins to serve, from the kubelet's record as it is. */
 export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> {
-  await node.books.begin({
-    sinceMs: kubeletSinceMs(deps),
+  const { books, inventory } = node;
+  books.onOrphans((news) =>
+    reportOrphans(news, books.offer.node, inventory.value.reading?.snapshot, deps.log),
+  );
+  await books.begin({
+    look: () => ({ identity: socketIdentity(deps.kubeletSocket), sinceMs: kubeletSinceMs(deps) }),
+    recall: () => recallState(deps),
     read: () => readReading(deps),
     reread: () => rereadAfterList(node, deps),
   });
@@ -49,7 +54,12 @@ export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> 
 export async function keepBooks(node: Node, deps: KeepBooksDeps, signal: AbortSignal): Promise<void> {
   try {
     await runTogether(
-      [(until) => followKubelet(node.books, deps, until), (until) => lookAgain(node, deps, until)],
+      [
+        (until) => followKubelet(node.books, deps, until),
+        (until) => lookAgain(node, deps, until),
+        (until) => keepState(node, deps, until),
+        (until) => watchUsedMemory(node, until),
+      ],
       signal,
     );
   } finally {
@@ -59,12 +69,12 @@ export async function keepBooks(node: Node, deps: KeepBooksDeps, signal: AbortSi
 
 async function followKubelet(books: Books, deps: KeepBooksDeps, signal: AbortSignal): Promise<void> {
   const kubelet = await watchSocket(deps.kubeletSocket, deps.clock, signal);
-  let known = kubelet.value;
+  let known = books.holdings.kubelet;
   for await (const identity of kubelet.values(signal)) {
     if (identity === null || identity === known) continue;
     known = identity;
     const checkpoint = await readReading(deps);
-    books.apply({ kind: 'kubelet-appeared', atMs: deps.clock.now(), checkpoint });
+    books.apply({ kind: 'kubelet-appeared', atMs: deps.clock.now(), kubelet: identity, checkpoint });
   }
 }
 

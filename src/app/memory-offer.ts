@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { buildMemoryResponse, type MemoryDevice } from '../allocation/memory-response.ts';
 import { showMemory } from '../allocation/shown-devices.ts';
 import type { ContainerResponse } from '../allocation/response.ts';
+import type { OfferedDevice } from '../allocation/status/offered-device.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
 import { Latest } from '../lib/latest.ts';
 import { memoryResource } from '../resources/memory-units.ts';
@@ -57,6 +58,17 @@ export class MemoryOffer implements Offered {
       { resource: this.resource, healthy, unhealthy: list.length - healthy },
       'device list changed',
     );
+  }
+
+  devices(): readonly OfferedDevice[] {
+    const shown = showMemory(this.#books.offer, this.#deps.clock.now());
+    const ids = new Set(shown.map(({ id }) => id));
+    return [
+      ...shown.map(({ id, withheld }) => ({ id, gpu: null, unhealthy: withheld })),
+      ...[...this.#gone.keys()]
+        .filter((id) => !ids.has(id))
+        .map((id) => ({ id, gpu: null, unhealthy: 'leaving' as const })),
+    ];
   }
 
   resend(): void {

@@ -1,3 +1,4 @@
+import { isOrphan } from '../allocation/holdings/orphans.ts';
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Latest } from '../lib/latest.ts';
@@ -32,7 +33,7 @@ export class NodeProbe {
   }
 
   readiness(): Readiness {
-    const { inventory, described, offers, remarks, serving } = this.#node;
+    const { inventory, described, offers, remarks, serving, stateTrouble, books } = this.#node;
     if (!this.#usable.value) {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
@@ -50,6 +51,8 @@ export class NodeProbe {
       inventory: inventory.value,
       degradations: (remarks.value?.degradations ?? []).map(({ message }) => message),
       cdi: described.value?.cdi ?? null,
+      orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,
+      stateTrouble: stateTrouble.value,
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }

@@ -23,6 +23,8 @@ export interface Node {
   readonly remarks: Latest<Remarks | null>;
   /** What the kubelet had booked when the serving lock was taken. */
   readonly booked: Latest<readonly CheckpointEntry[]>;
+  /** Why nothing can be kept for the next run of the agent; `null` when it can. */
+  readonly stateTrouble: Latest<string | null>;
   /** Whether this agent is the one that serves the node. */
   readonly holdsLock: Latest<boolean>;
   readonly serving: ServingState;
@@ -38,6 +40,7 @@ export function emptyNode(clock: Clock): Node {
     departures: new Latest(0),
     remarks: new Latest<Remarks | null>(null),
     booked: new Latest<readonly CheckpointEntry[]>([]),
+    stateTrouble: new Latest<string | null>(null),
     holdsLock: new Latest(false),
     serving: new ServingState(),
   };

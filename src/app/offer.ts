@@ -8,7 +8,8 @@ import {
   type ContainerResponse,
   type ResponseSettings,
 } from '../allocation/response.ts';
-import { showOthers } from '../allocation/shown-devices.ts';
+import { showOthers, type WithheldReason } from '../allocation/shown-devices.ts';
+import type { OfferedDevice } from '../allocation/status/offered-device.ts';
 import type { DeviceNodes } from '../inventory/device-nodes.ts';
 import type { ListedDevice, PreferenceRequest } from '../kubelet/contract.ts';
 import type { ResourceHandlers } from '../kubelet/handlers.ts';
@@ -48,6 +49,8 @@ export interface NodeFacts {
 export interface Offered extends ResourceHandlers {
   /** Ids that are listed Unhealthy until nobody uses them, and since when (monotonic milliseconds). */
   readonly leaving: readonly { readonly id: string; readonly sinceMs: number }[];
+  /** Each listed device, and why it is not Healthy. */
+  devices(): readonly OfferedDevice[];
   /** Lists by the books as they are. */
   show(): void;
   /** Sends the same list once more: the kubelet then writes its records afresh. */
@@ -194,6 +197,14 @@ export class Offer implements Offered {
     return response;
   }
 
+  devices(): readonly OfferedDevice[] {
+    const withheld = this.#withheld(this.#roster);
+    return this.#roster.map(({ id, gpu, fault, leavingSinceMs }) => {
+      const own = leavingSinceMs !== null ? 'leaving' : fault !== null ? 'fault' : null;
+      return { id, gpu: gpu.uuid, unhealthy: own ?? withheld.get(id) ?? null };
+    });
+  }
+
   show(): void {
     this.#publish(this.#roster);
   }
@@ -219,11 +230,11 @@ export class Offer implements Offered {
     );
   }
 
-  /** Devices that are not to be given out because of what memory holds. */
-  #withheld(roster: readonly RosterDevice[]): ReadonlySet<string> {
+  /** Devices that are not to be given out because of what memory holds, and why. */
+  #withheld(roster: readonly RosterDevice[]): ReadonlyMap<string, WithheldReason> {
     const { books } = this.#deps;
-    if (!books.areNeeded) return new Set();
+    if (!books.areNeeded) return new Map();
     const shown = showOthers(this.resource, roster, books.offer);
-    return new Set(shown.flatMap(({ id, withheld }) => (withheld === null ? [] : [id])));
+    return new Map(shown.flatMap(({ id, withheld }) => (withheld === null ? [] : [[id, withheld] as const])));
   }
 }

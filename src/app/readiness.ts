@@ -17,6 +17,10 @@ export interface ReadinessFacts {
   /** `null` where containers are not given devices by CDI name. */
   readonly cdi: Pick<CdiState, 'problem' | 'trouble'> | null;
   readonly rescanIntervalMs: number;
+  /** How many containers the kubelet has lost that may still run on GPUs. */
+  readonly orphans: number;
+  /** Why nothing can be kept for the next run of the agent; `null` when it can. */
+  readonly stateTrouble: string | null;
 }
 
 interface ResourceFacts {
@@ -34,6 +38,11 @@ export interface Readiness {
 /** A reading older than this many intervals, and this many milliseconds, is stale. */
 const staleIntervals = 3;
 const staleAtLeastMs = 30_000;
+
+/** True for a reading of the GPUs that should have been followed by another one long ago. */
+export function isStale(ageMs: number, rescanIntervalMs: number): boolean {
+  return ageMs > Math.max(staleIntervals * rescanIntervalMs, staleAtLeastMs);
+}
 
 /**
  * Ready: registered with the live kubelet, or standing by, with a fresh inventory. A node without a driver or without GPUs is
@@ -57,6 +66,8 @@ function notes({
   inventory: { reading, failure },
   degradations,
   cdi,
+  orphans,
+  stateTrouble,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
@@ -64,6 +75,10 @@ function notes({
     ...(resources.length === 0 ? [`0 devices: ${failure ?? whyNothing(reading)}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
     ...degradations,
+    ...(orphans === 0
+      ? []
+      : [`containers that the kubelet has lost and that may still run: ${orphans}; see 'slicewise orphans'`]),
+    ...(stateTrouble === null ? [] : [stateTrouble]),
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...(reading?.snapshot.unreadable ?? []).map(
@@ -93,7 +108,7 @@ function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFact
     ];
   }
   const ageMs = nowMs - reading.readAtMs;
-  if (ageMs <= Math.max(staleIntervals * rescanIntervalMs, staleAtLeastMs)) return [];
+  if (!isStale(ageMs, rescanIntervalMs)) return [];
   return [
     `inventory: last read ${Math.round(ageMs / 1000)} s ago: ${failure ?? 'the driver does not answer'}`,
   ];

@@ -21,6 +21,8 @@ import { runTogether } from './supervise.ts';
 export interface ServeNodeDeps extends Omit<SessionDeps, 'passOn'> {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
+  readonly stateDir: string;
+  readonly procfsRoot: string;
   readonly metrics: Pick<Metrics, 'serving'>;
 }
 

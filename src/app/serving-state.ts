@@ -1,10 +1,13 @@
 import type { LockWait } from '../kubelet/lock.ts';
+import { Latest } from '../lib/latest.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
 
 /** Where the agent stands towards other agents and the kubelet; read by the readiness probe. */
 export class ServingState {
   #waiting: string | null = 'starting';
   #standingBy = false;
+  /** Set anew whenever the kubelet began or stopped to read a list. */
+  readonly changes = new Latest<null>(null);
   readonly #connected = new Map<ResourceName, boolean>();
   readonly #reasons = new Map<ResourceName, string>();
 
@@ -30,6 +33,7 @@ export class ServingState {
 
   connected(resource: ResourceName, connected: boolean): void {
     this.#connected.set(resource, connected);
+    this.changes.set(null);
   }
 
   isConnected(resource: ResourceName): boolean {

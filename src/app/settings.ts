@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import { cdiFeatures } from '../allocation/cdi-plan.ts';
 import type { Fit } from '../allocation/promise.ts';
@@ -7,6 +8,7 @@ import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
+import { statusFolder } from '../status/status-socket.ts';
 import type { MemorySettings } from '../resources/memory-units.ts';
 import type { ResourceSettings } from '../resources/resource-settings.ts';
 
@@ -133,15 +135,43 @@ function cdiSettings({ flags, cdi }: Config, response: ResponseSettings): CdiSet
   };
 }
 
-/** Where the kubelet is; an edit registers anew. Paths are made absolute, as gRPC needs them. */
+/** Where the node's status is written ahead of the kubelet. */
+export interface FastStatusSettings {
+  readonly nodeName: string;
+  readonly kubeconfig: string | null;
+  readonly podResourcesSocket: string;
+  readonly procfsRoot: string;
+}
+
+/** `null`: it is not written. */
+export function fastStatusSettings({ cluster, flags: { agent } }: Config): FastStatusSettings | null {
+  if (!cluster.enabled || !cluster.fastStatus) return null;
+  return {
+    nodeName: cluster.nodeName ?? hostname().toLowerCase(),
+    kubeconfig: cluster.kubeconfig,
+    podResourcesSocket: resolve(agent.podResourcesSocket),
+    procfsRoot: agent.procfsRoot,
+  };
+}
+
+/** Where the kubelet is, and what outlives the agent; an edit registers anew. Paths are made absolute, as gRPC needs them. */
 export interface ServingSettings {
   readonly kubeletSocket: string;
   readonly podResourcesSocket: string;
+  readonly stateDir: string;
+  readonly procfsRoot: string;
 }
 
 export function servingSettings({ flags: { agent } }: Config): ServingSettings {
   return {
     kubeletSocket: resolve(agent.kubeletSocket),
     podResourcesSocket: resolve(agent.podResourcesSocket),
+    stateDir: resolve(agent.stateDir),
+    procfsRoot: agent.procfsRoot,
   };
+}
+
+/** The folder of the sockets that `slicewise status` is answered on. */
+export function statusSettings({ flags: { agent } }: Config): string {
+  return statusFolder(resolve(agent.stateDir));
 }

@@ -89,6 +89,7 @@ const headings: Partial<Record<SettingGroup, string>> = {
   nvidia: "Options of NVIDIA's device plugin:",
   imex: "Options of NVIDIA's device plugin:",
   agent: 'Options of Slicewise:',
+  cluster: 'Options of Slicewise:',
   memory: 'Options for GPU memory:',
 };
 

@@ -12,6 +12,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'serve the GPUs of this node to the kubelet',
     load: async () => (await import('./agent.ts')).runAgentCommand,
   },
+  status: {
+    summary: "show this node's GPUs and who holds them",
+    load: async () => (await import('./status.ts')).runStatusCommand,
+  },
   demo: {
     summary: 'see the agent work on a simulated node, without a GPU',
     load: async () => (await import('./demo.ts')).runDemoCommand,
@@ -19,6 +23,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
   config: {
     summary: 'check a config file, print the effective config or its JSON Schema',
     load: async () => (await import('./config.ts')).runConfigCommand,
+  },
+  orphans: {
+    summary: 'containers that the kubelet has lost: list them, or say that they have ended',
+    load: async () => (await import('./orphans.ts')).runOrphansCommand,
   },
 };
 

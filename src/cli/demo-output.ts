@@ -59,6 +59,7 @@ export function textPrinter(stdout: OutputStream, watch: boolean): StoryPrinter 
         if (!live) return;
         erase();
         writeVolatile(`${paint('cyan', '…')} ${event.number}/${event.of}  ${event.title}\n`);
+        if (event.waits !== null) writeVolatile(`     ${paint('dim', `this takes ${event.waits}`)}\n`);
         if (watch && table !== '') writeVolatile(`\n${table}`);
         return;
       }

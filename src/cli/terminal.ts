@@ -12,7 +12,11 @@ export interface Terminal {
   readonly signal: AbortSignal;
 }
 
-export type OutputStream = Writable & { readonly isTTY?: boolean; readonly columns?: number };
+export type OutputStream = Writable & {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
 
 /** How this very program is started again, for the child processes that it keeps. */
 export interface SelfCommand {

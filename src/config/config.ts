@@ -72,7 +72,12 @@ function arrange(values: SettingValues) {
     },
     health: { xids: values['health.xids'] },
     exclude: values['exclude'],
-    cluster: { enabled: values['cluster.enabled'], fastStatus: values['cluster.fastStatus'] },
+    cluster: {
+      enabled: values['cluster.enabled'],
+      fastStatus: values['cluster.fastStatus'],
+      nodeName: values['cluster.nodeName'],
+      kubeconfig: values['cluster.kubeconfig'],
+    },
     cdi: {
       spec: values['cdi.spec'],
       featureFlags: values['--cdi-feature-flags'],

@@ -25,5 +25,7 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
         : `flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is ${strategy}.`,
     );
   }
+  if (values['cluster.fastStatus'] && !values['cluster.enabled'])
+    notes.push('cluster.fastStatus has no effect: cluster.enabled is false.');
   return [...notes, ...cdiNotes(values, originOf)];
 }

@@ -62,7 +62,7 @@ export const agentSettings = {
     kind: path(),
     default: '/var/lib/slicewise',
     description:
-      'Folder for what has to outlive a restart; without effect until a version keeps something there.',
+      'Folder for what has to outlive a restart: containers that the kubelet has lost. Mount it from the node; made with mode 0700.',
   }),
   'flags.agent.cdiRoot': setting({
     group,

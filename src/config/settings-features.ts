@@ -1,7 +1,7 @@
 import { exclusions, patterns, xidClasses } from './feature-schemas.ts';
 import { setting } from './setting.ts';
 import { sharing } from './sharing-schema.ts';
-import { boolean, oneOf, optionalStructure, structure } from './value-kinds.ts';
+import { oneOf, optionalStructure, structure } from './value-kinds.ts';
 
 const built = 'default';
 
@@ -47,20 +47,6 @@ export const featureSettings = {
     default: ['DGX Display', 'NVIDIA DGX Display'],
     description:
       'GPUs and MIG instances that are not offered at all. A list in the file takes the place of the default.',
-  }),
-  'cluster.enabled': setting({
-    group: 'cluster',
-    kind: boolean(),
-    default: false,
-    built,
-    description: 'Whether the agent talks to the API server: node labels, a condition, Events.',
-  }),
-  'cluster.fastStatus': setting({
-    group: 'cluster',
-    kind: boolean(),
-    default: false,
-    built,
-    description: "Whether the agent writes the node's allocatable itself, ahead of the kubelet.",
   }),
   'cdi.spec': setting({
     group: 'cdi',

@@ -1,5 +1,6 @@
 import type { Setting } from './setting.ts';
 import { agentSettings } from './settings-agent.ts';
+import { clusterSettings } from './settings-cluster.ts';
 import { featureSettings } from './settings-features.ts';
 import { gfdSettings } from './settings-gfd.ts';
 import { memorySettings } from './settings-memory.ts';
@@ -10,6 +11,7 @@ export const settings = {
   ...nvidiaSettings,
   ...agentSettings,
   ...featureSettings,
+  ...clusterSettings,
   ...memorySettings,
   ...gfdSettings,
 } as const;

@@ -35,13 +35,17 @@ export interface PreferenceRequest {
 /** Ids asked for (Allocate) or proposed (GetPreferredAllocation), one list for each container. */
 export type IdsByContainer = readonly (readonly string[])[];
 
-/** Device ids of one resource that a running container holds, as the pod resources API shows it. */
-export interface ContainerDevices {
+/** Device ids of one resource; the pod resources API may show a resource in several parts. */
+export interface ResourceDevices {
+  readonly resourceName: string;
+  readonly deviceIds: readonly string[];
+}
+
+/** What a running container holds, as the pod resources API shows it. */
+export interface ContainerDevices extends ResourceDevices {
   readonly namespace: string;
   readonly pod: string;
   readonly container: string;
-  readonly resourceName: string;
-  readonly deviceIds: readonly string[];
 }
 
 /** An Allocate answer, one element for each container. */

@@ -1,8 +1,8 @@
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, type MethodDefinition } from '@grpc/grpc-js';
 import { existsSync } from 'node:fs';
 import { orAborted } from '../lib/abort.ts';
 import { isAbort, OperatorError } from '../lib/errors.ts';
-import type { ContainerDevices } from './contract.ts';
+import type { ContainerDevices, ResourceDevices } from './contract.ts';
 import { podResourcesService } from './wire.ts';
 
 const deadlineMs = 5000;
@@ -25,6 +25,28 @@ export async function listHeldDevices(
   isQuiet: () => boolean,
   signal: AbortSignal,
 ): Promise<readonly ContainerDevices[] | 'busy' | null> {
+  const { List } = podResourcesService;
+  return ask(socket, async (client) => (isQuiet() ? call(client, List, signal) : 'busy'), signal);
+}
+
+/**
+ * The devices that the kubelet would give out as it is, held or not: the healthy ones of the lists that it has taken over. `null` where the
+ * kubelet has no such socket. Asking changes nothing.
+ * @throws OperatorError `pod-resources-failed`, or an `AbortError` when the signal aborts first
+ */
+export async function listHealthyDevices(
+  socket: string,
+  signal: AbortSignal,
+): Promise<readonly ResourceDevices[] | null> {
+  const { GetAllocatableResources } = podResourcesService;
+  return ask(socket, async (client) => call(client, GetAllocatableResources, signal), signal);
+}
+
+async function ask<T>(
+  socket: string,
+  question: (client: Client) => Promise<T>,
+  signal: AbortSignal,
+): Promise<T | null> {
   if (!existsSync(socket)) return null;
   const client = new Client(`unix://${socket}`, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
@@ -33,7 +55,7 @@ export async function listHeldDevices(
   });
   try {
     await orAborted(connect(client), signal);
-    return isQuiet() ? await list(client, signal) : 'busy';
+    return await question(client);
   } catch (thrown) {
     if (isAbort(thrown)) throw thrown;
     throw new OperatorError('pod-resources-failed', `The pod resources API on ${socket} failed`, {
@@ -52,20 +74,23 @@ function connect(client: Client): Promise<void> {
   });
 }
 
-async function list(client: Client, signal: AbortSignal): Promise<readonly ContainerDevices[]> {
-  const { path, requestSerialize, responseDeserialize } = podResourcesService.List;
-  const { promise, resolve, reject } = Promise.withResolvers<readonly ContainerDevices[]>();
-  const call = client.makeUnaryRequest(
+async function call<T>(
+  client: Client,
+  { path, requestSerialize, responseDeserialize }: MethodDefinition<void, readonly T[]>,
+  signal: AbortSignal,
+): Promise<readonly T[]> {
+  const { promise, resolve, reject } = Promise.withResolvers<readonly T[]>();
+  const unary = client.makeUnaryRequest(
     path,
     requestSerialize,
     responseDeserialize,
     undefined,
     { deadline: Date.now() + deadlineMs },
-    (error, containers) => (error === null ? resolve(containers ?? []) : reject(error)),
+    (error, answer) => (error === null ? resolve(answer ?? []) : reject(error)),
   );
   try {
     return await orAborted(promise, signal);
   } finally {
-    call.cancel();
+    unary.cancel();
   }
 }

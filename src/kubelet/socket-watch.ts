@@ -28,7 +28,7 @@ export async function watchSocket(
   const identity = new Latest<SocketIdentity | null>(null);
   const firstLook = Promise.withResolvers<void>();
   const look = (): void => {
-    const found = readIdentity(path);
+    const found = socketIdentity(path);
     if (found !== identity.value && !signal.aborted) identity.set(found);
     firstLook.resolve();
   };
@@ -37,7 +37,8 @@ export async function watchSocket(
   return identity;
 }
 
-function readIdentity(path: string): SocketIdentity | null {
+/** The socket at the path now; `null` where there is none. */
+export function socketIdentity(path: string): SocketIdentity | null {
   const found = statOrNull(path);
   return found?.isSocket() === true ? `${found.dev}:${found.ino}:${found.ctimeNs}` : null;
 }

@@ -8,6 +8,7 @@ import type {
   PluginOptions,
   PreferenceRequest,
   RegisterRequest,
+  ResourceDevices,
 } from './contract.ts';
 import { encodeDeviceList } from './encode-list.ts';
 import { loadContract } from './proto-files.ts';
@@ -189,11 +190,21 @@ const startedIds: Codec<readonly string[], { devices_ids: string[] }> = {
   write: (ids) => ({ devices_ids: [...ids] }),
 };
 
+interface DevicesWire {
+  resource_name: string;
+  device_ids: string[];
+}
+
+const resourceDevices: Codec<ResourceDevices, DevicesWire> = {
+  read: (wire) => ({ resourceName: wire.resource_name, deviceIds: wire.device_ids }),
+  write: (value) => ({ resource_name: value.resourceName, device_ids: [...value.deviceIds] }),
+};
+
 interface PodResourcesWire {
   pod_resources: {
     name: string;
     namespace: string;
-    containers: { name: string; devices: { resource_name: string; device_ids: string[] }[] }[];
+    containers: { name: string; devices: DevicesWire[] }[];
   }[];
 }
 
@@ -205,8 +216,7 @@ const podDevices: Codec<readonly ContainerDevices[], PodResourcesWire> = {
           namespace: pod.namespace,
           pod: pod.name,
           container: container.name,
-          resourceName: devices.resource_name,
-          deviceIds: devices.device_ids,
+          ...resourceDevices.read(devices),
         })),
       ),
     ),
@@ -214,14 +224,14 @@ const podDevices: Codec<readonly ContainerDevices[], PodResourcesWire> = {
     pod_resources: containers.map((entry) => ({
       name: entry.pod,
       namespace: entry.namespace,
-      containers: [
-        {
-          name: entry.container,
-          devices: [{ resource_name: entry.resourceName, device_ids: [...entry.deviceIds] }],
-        },
-      ],
+      containers: [{ name: entry.container, devices: [resourceDevices.write(entry)] }],
     })),
   }),
+};
+
+const allocatableDevices: Codec<readonly ResourceDevices[], { devices: DevicesWire[] }> = {
+  read: (wire) => wire.devices.map((devices) => resourceDevices.read(devices)),
+  write: (devices) => ({ devices: devices.map((entry) => resourceDevices.write(entry)) }),
 };
 
 const devicePlugin = loadContract('deviceplugin');
@@ -249,6 +259,7 @@ export const devicePluginService = {
 /** Served by the kubelet in its pod-resources folder. */
 export const podResourcesService = {
   List: method(lister, 'List', nothing, podDevices),
+  GetAllocatableResources: method(lister, 'GetAllocatableResources', nothing, allocatableDevices),
 };
 
 /** One container's stored Allocate answer, as it lies in the kubelet's checkpoint. */

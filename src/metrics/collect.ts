@@ -1,10 +1,12 @@
 import type { RefusalReason } from '../allocation/decide.ts';
 import type { MemoryRefusalReason } from '../allocation/place-memory.ts';
 import type { WholeRefusalReason } from '../allocation/place-whole.ts';
+import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { DegradationKind } from '../resources/remark.ts';
 import { definitions, type LabelValue } from './definitions.ts';
 import { loadInstruments, type Instruments } from './instruments.ts';
 import type { ProcessUsage } from './process-usage.ts';
+import { writeStatus } from './write-status.ts';
 
 /** Counts of a thing that is either good or bad. */
 interface DeviceCounts {
@@ -15,6 +17,8 @@ interface DeviceCounts {
 /** What the metrics look up when they are asked for. */
 export interface MetricsDeps {
   readonly version: string;
+  /** What the node offers and who holds it. */
+  status(): NodeStatus;
   /** Seconds since the inventory in force was read; `null` before the first one. */
   snapshotAgeSeconds(): number | null;
   /** `null` where the system does not tell. */
@@ -35,8 +39,6 @@ export interface Metrics {
   connected(resource: string, connected: boolean): void;
   /** A list was given to the kubelet. The first call for a resource makes its counters start at 0. */
   devices(resource: string, counts: DeviceCounts): void;
-  /** The resource is no longer offered: what is said of its present state goes, its counters stay. */
-  withdrawn(resource: string): void;
   /** One container was given devices. */
   allocation(resource: string): void;
   /** One container was refused devices; `malformed` when the request itself could not be read. */
@@ -54,6 +56,8 @@ export interface Metrics {
   gpus(counts: { readonly readable: number; readonly failed: number }): void;
   /** A new plan is in force: the kind of each thing in it that cannot be offered as asked. */
   degradations(kinds: readonly DegradationKind[]): void;
+  /** The node's allocatable was written, or could not be. */
+  nodeStatusWrite(result: LabelValue<'nodeStatusWrites', 'result'>): void;
   snapshotFailure(): void;
   driverRestart(): void;
   /** All metrics in the text format of Prometheus. */
@@ -116,7 +120,6 @@ export function createMetrics(deps: MetricsDeps): Metrics {
     connected: (resource, connected) =>
       report(({ kubeletConnected }) => kubeletConnected.set({ resource }, Number(connected))),
     devices: (resource, counts) => report((instruments) => setDevices(instruments, resource, counts)),
-    withdrawn: (resource) => report((instruments) => withdraw(instruments, resource)),
     allocation: (resource) => report(({ allocations }) => allocations.inc({ resource })),
     refusal: (resource, reason) => report(({ refusals }) => refusals.inc({ resource, reason })),
     rpc: (method, code, seconds) =>
@@ -131,10 +134,12 @@ export function createMetrics(deps: MetricsDeps): Metrics {
         for (const kind of definitions.degradations.labels.kind)
           degradations.set({ kind }, kinds.filter((each) => each === kind).length);
       }),
+    nodeStatusWrite: (result) => report(({ nodeStatusWrites }) => nodeStatusWrites.inc({ result })),
     snapshotFailure: () => report(({ snapshotFailures }) => snapshotFailures.inc()),
     driverRestart: () => report(({ driverRestarts }) => driverRestarts.inc()),
     async text() {
-      const { registry } = await (loading ??= load());
+      const { registry, instruments } = await (loading ??= load());
+      writeStatus(instruments, deps.status());
       return registry.metrics();
     },
     contentType: 'text/plain; version=0.0.4; charset=utf-8',
@@ -153,10 +158,4 @@ function setDevices(instruments: Instruments, resource: string, counts: DeviceCo
   instruments.kubeletRegistrations.inc({ resource, result: 'accepted' }, 0);
   instruments.kubeletRegistrations.inc({ resource, result: 'refused' }, 0);
   instruments.allocations.inc({ resource }, 0);
-}
-
-function withdraw(instruments: Instruments, resource: string): void {
-  instruments.devices.remove({ resource, health: 'healthy' });
-  instruments.devices.remove({ resource, health: 'unhealthy' });
-  instruments.kubeletConnected.remove({ resource });
 }

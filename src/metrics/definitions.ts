@@ -1,8 +1,17 @@
+/** A container that holds something, and where. */
+const containerLabels = {
+  namespace: 'container',
+  pod: 'container',
+  container: 'container',
+  uuid: 'uuid',
+  resource: 'resource',
+} as const;
+
 /**
  * Every metric that the agent serves: one table, from which the instruments are built and against which a test compares
  * what is served. Names and units follow the Prometheus rules: base units, `_total` for counters. A label lists the
- * values that it can take, so that the number of series is bounded; a word (`resource`, `version`) stands for a value
- * that comes from the config or the build.
+ * values that it can take, so that the number of series is bounded; a word (`resource`, `version`, `uuid`, `container`) stands for
+ * a value that comes from the config, the build, the GPUs, or the containers that hold one.
  */
 export const definitions = {
   buildInfo: {
@@ -40,6 +49,69 @@ export const definitions = {
     name: 'slicewise_devices',
     help: 'Devices in the list last given to the kubelet, by their health.',
     labels: { resource: 'resource', health: ['healthy', 'unhealthy'] },
+  },
+  devicesWithheld: {
+    kind: 'gauge',
+    name: 'slicewise_devices_withheld',
+    help: 'Devices in the list that are Unhealthy, by the reason.',
+    labels: {
+      resource: 'resource',
+      reason: ['fault', 'leaving', 'not-promised', 'other-use', 'lingering', 'books-unknown'],
+    },
+  },
+  memoryUnitBytes: {
+    kind: 'gauge',
+    name: 'slicewise_memory_unit_bytes',
+    help: 'How much one unit of GPU memory is; absent where no memory is offered, as all that counts in units.',
+    labels: {},
+  },
+  memoryUnits: {
+    kind: 'gauge',
+    name: 'slicewise_memory_units',
+    help: 'Units of memory that the GPU has.',
+    labels: { uuid: 'uuid' },
+  },
+  memoryUnitsHeld: {
+    kind: 'gauge',
+    name: 'slicewise_memory_units_held',
+    help: 'Units of memory of the GPU that are held.',
+    labels: { uuid: 'uuid' },
+  },
+  memoryUnitsFree: {
+    kind: 'gauge',
+    name: 'slicewise_memory_units_free',
+    help: 'Units of memory of the GPU that are free, and so the largest request that fits on it; 0 while it is held whole or cannot be used.',
+    labels: { uuid: 'uuid' },
+  },
+  memoryLargestHole: {
+    kind: 'gauge',
+    name: 'slicewise_memory_largest_hole_units',
+    help: 'Free units of the GPU that has most of them.',
+    labels: {},
+  },
+  memoryPromised: {
+    kind: 'gauge',
+    name: 'slicewise_memory_promised_units',
+    help: 'Free units that are shown as allocatable, of all GPUs together.',
+    labels: {},
+  },
+  memoryPaused: {
+    kind: 'gauge',
+    name: 'slicewise_memory_paused',
+    help: '1 while nothing new is offered of memory for this reason, else 0.',
+    labels: { reason: ['starting', 'unreadable-checkpoint', 'foreign-allocation', 'other-unit'] },
+  },
+  containerGpu: {
+    kind: 'gauge',
+    name: 'slicewise_container_gpu',
+    help: 'Always 1 while the container holds the GPU, or a part of it; labels are empty while the kubelet does not list it.',
+    labels: containerLabels,
+  },
+  containerMemory: {
+    kind: 'gauge',
+    name: 'slicewise_container_gpu_memory_bytes',
+    help: 'Memory of the GPU that is booked for the container; absent for time slices, which book none.',
+    labels: containerLabels,
   },
   allocations: {
     kind: 'counter',
@@ -123,6 +195,24 @@ export const definitions = {
       ],
     },
   },
+  nodeStatusWrites: {
+    kind: 'counter',
+    name: 'slicewise_node_status_writes_total',
+    help: "Times that the node's allocatable was written ahead of the kubelet, or that this failed, by the result.",
+    labels: {
+      result: [
+        'written',
+        'refused',
+        'no-node',
+        'other-machine',
+        'no-access',
+        'conflict',
+        'throttled',
+        'unreachable',
+        'failed',
+      ],
+    },
+  },
   snapshotAge: {
     kind: 'gauge',
     name: 'slicewise_snapshot_age_seconds',
@@ -171,8 +261,10 @@ interface DefinitionBase {
   readonly name: string;
   readonly help: string;
   /** Label name to its values: a closed list, or the word for what an open one holds. */
-  readonly labels: Readonly<Record<string, readonly string[] | 'resource' | 'version'>>;
+  readonly labels: Readonly<Record<string, readonly string[] | OpenLabel>>;
 }
+
+type OpenLabel = 'resource' | 'version' | 'uuid' | 'container';
 
 export type Definitions = typeof definitions;
 export type MetricKey = keyof Definitions;

@@ -83,6 +83,7 @@ export class EventLog {
   readonly all: KubeletEvent[] = [];
   readonly #log: Log;
   readonly #sleepers = new Set<() => void>();
+  #closed = false;
 
   constructor(log: Log) {
     this.#log = log;
@@ -91,24 +92,35 @@ export class EventLog {
   add(happening: KubeletHappening): void {
     this.all.push({ ...happening, at: performance.now() });
     this.#log.debug(happening, `kubelet: ${happening.kind}`);
-    const woken = [...this.#sleepers];
-    this.#sleepers.clear();
-    for (const wake of woken) wake();
+    this.#wake();
+  }
+
+  /** Ends all waiting, now and later, with an error: what is waited for will not happen any more. */
+  close(): void {
+    this.#closed = true;
+    this.#wake();
   }
 
   /**
    * Resolves as soon as `accepts` returns something: it is asked after each event, and every 20 ms, because some states
-   * change with the clock alone. Throws after `deadlineMs` real milliseconds, with what was waited for.
+   * change with the clock alone. Throws after `deadlineMs` real milliseconds, or when the log is closed, with what was waited for.
    */
   async until<T>(accepts: () => T | undefined, deadlineMs: number, what: () => string): Promise<T> {
     const end = performance.now() + deadlineMs;
     for (;;) {
       const found = accepts();
       if (found !== undefined) return found;
+      if (this.#closed) throw new Error(`The stand-in kubelet is gone: ${what()}`);
       const leftMs = end - performance.now();
       if (leftMs <= 0) throw new Error(`Not within ${String(deadlineMs)} ms: ${what()}`);
       await this.#next(Math.min(leftMs, 20));
     }
+  }
+
+  #wake(): void {
+    const woken = [...this.#sleepers];
+    this.#sleepers.clear();
+    for (const wake of woken) wake();
   }
 
   #next(atMostMs: number): Promise<void> {

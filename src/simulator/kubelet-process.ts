@@ -102,15 +102,18 @@ export class KubeletProcess implements AsyncDisposable {
     await this.#checkpoint.settled();
   }
 
-  /** After a restart none for a while, then a part, then all of the active pods. */
+  /** After a restart none for a while, then a part, then all of the active pods; none behind one that is being admitted for the first time. */
   #listedPods(): readonly Pod[] {
     const { active } = this.#node.pods;
     if (this.manager.sourcesReady) return active;
     const { listEmptyMs, readmitAfterMs } = this.#node.habits;
     const sinceMs = this.#node.clock.now() - this.#startedAt;
     if (sinceMs < listEmptyMs) return [];
+    // Pods become known one by one, each as its admission begins.
+    const waiting = active.findIndex(({ phase }) => phase === 'Pending');
+    const known = waiting === -1 ? active : active.slice(0, waiting);
     const share = Math.min(1, (sinceMs - listEmptyMs) / (readmitAfterMs - listEmptyMs));
-    return active.slice(0, Math.max(1, Math.floor(active.length * share)));
+    return known.slice(0, Math.max(1, Math.floor(known.length * share)));
   }
 }
 

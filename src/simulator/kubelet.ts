@@ -70,12 +70,13 @@ export class StandInKubelet extends NodeView implements AsyncDisposable {
    * started its containers for the first time; the pod's status goes on changing. Rejects when the kubelet stops or
    * crashes meanwhile: the pod stays on the node, Pending, and is admitted after the restart. A pod put on the node
    * while the kubelet is down waits for it.
+   * @param younger a pod that was made after this one, though it came to the node before: a kubelet that starts takes pods by age
    */
-  admit(spec: PodSpec): Promise<Pod> {
+  admit(spec: PodSpec, younger?: Pod): Promise<Pod> {
     const pod = createPod(spec);
     const outcome = Promise.withResolvers<Pod>();
     outcome.promise.catch(() => undefined);
-    this.#node.pods.add(pod);
+    this.#node.pods.add(pod, younger?.uid);
     this.#admissions.set(pod.uid, outcome);
     if (this.#process !== null) this.#admitTo(this.#process, pod);
     return outcome.promise;
@@ -147,6 +148,7 @@ export class StandInKubelet extends NodeView implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.#node.events.close();
     await this.stop();
   }
 

@@ -28,10 +28,16 @@ export class NodePods {
     this.#events = events;
   }
 
-  add(pod: PodRecord): void {
-    this.#pods.set(pod.uid, pod);
+  /** @param before uid of a pod that is younger; the newest when left out */
+  add(pod: PodRecord, before?: string): void {
+    const pods = [...this.#pods.values()];
+    const at = pods.findIndex(({ uid }) => uid === before);
+    const inOrder = at === -1 ? [...pods, pod] : pods.toSpliced(at, 0, pod);
+    this.#pods.clear();
+    for (const each of inOrder) this.#pods.set(each.uid, each);
   }
 
+  /** By age, the oldest first. */
   get all(): readonly PodRecord[] {
     return [...this.#pods.values()];
   }

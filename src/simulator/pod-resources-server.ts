@@ -1,6 +1,6 @@
 import { Server, status, type sendUnaryData, type ServerUnaryCall } from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.ts';
-import type { ContainerDevices } from '../kubelet/contract.ts';
+import type { ContainerDevices, ResourceDevices } from '../kubelet/contract.ts';
 import { podResourcesService } from '../kubelet/wire.ts';
 import type { DeviceManager } from './device-manager.ts';
 import type { EventLog } from './kubelet-events.ts';
@@ -35,6 +35,20 @@ export function createPodResourcesServer(
       const shown = pods.flatMap((pod) => showPod(pod, manager.books.entries));
       events.add({ kind: 'pods-listed', pods: pods.length, openCalls });
       answer(null, shown);
+    },
+    GetAllocatableResources: (
+      _call: ServerUnaryCall<void, unknown>,
+      answer: sendUnaryData<readonly ResourceDevices[]>,
+    ) => {
+      if (!limit.take()) {
+        answer({ code: status.RESOURCE_EXHAUSTED, details: 'rejected by rate limit' });
+        return;
+      }
+      const healthy = [...manager.books.healthy];
+      answer(
+        null,
+        healthy.map(([resourceName, ids]) => ({ resourceName, deviceIds: [...ids] })),
+      );
     },
   });
   return server;

@@ -1,12 +1,14 @@
 import type { StoryStep } from './story-checks.ts';
+import type { StoryScenario } from './story-node.ts';
+import { memoryConfig, memoryScenario, memorySteps } from './story-steps-memory.ts';
 import { migSteps } from './story-steps-mig.ts';
 import { sliceSteps } from './story-steps-slices.ts';
 import { gpuSteps } from './story-steps.ts';
 
 /** A part of the demo that has a node of its own. */
 export interface StoryChapter {
-  /** A preset; `null` for the scenario that the demo was given. */
-  readonly scenario: string | null;
+  /** A preset, or a scenario file's content; `null` for the scenario that the demo was given. */
+  readonly scenario: StoryScenario | null;
   /** The agent's config file; `null` for none. */
   readonly config: object | null;
   readonly steps: readonly StoryStep[];
@@ -28,4 +30,5 @@ export const storyChapters: readonly StoryChapter[] = [
     },
     steps: sliceSteps,
   },
+  { scenario: memoryScenario, config: memoryConfig, steps: memorySteps },
 ];

@@ -5,6 +5,8 @@ import { gpuResource, type StoryNode } from './story-node.ts';
 export interface StoryStep {
   readonly title: string;
   readonly promise: string;
+  /** What takes more than a moment, and why, for those who look on; absent when nothing does. */
+  readonly waits?: string;
   readonly run: (node: StoryNode) => Promise<readonly string[]>;
 }
 

@@ -6,10 +6,13 @@ import { isPresetName, parseScenario, presetScenario } from '../inventory/simula
 import { OperatorError } from '../lib/errors.ts';
 import { type AgentProcess, type SelfProgram, startAgent } from './agent-process.ts';
 import { type StandInKubelet, startKubelet } from './kubelet.ts';
-import { podTitle } from './pod.ts';
+import { gpuRows, type GpuRow } from './story-rows.ts';
 
 /** The resource that the story is about. */
 export const gpuResource = 'nvidia.com/gpu';
+
+/** The simulated node of a story: a preset, a scenario file, or such a file's content. */
+export type StoryScenario = string | { readonly name: string; readonly gpus: readonly object[] };
 
 /** The stage of the demo: a folder, a simulated node, a stand-in kubelet, and the agent that runs now. */
 export interface StoryNode extends AsyncDisposable {
@@ -27,32 +30,24 @@ export interface StoryNode extends AsyncDisposable {
   lastLogLines(): readonly string[];
 }
 
-/** One GPU of the simulated node, or a part of one that is offered by itself, as the kubelet sees it. */
-export interface GpuRow {
-  readonly index: number;
-  readonly id: string;
-  readonly health: 'Healthy' | 'Unhealthy' | 'unlisted';
-  /** `pod/container`, empty when free. */
-  readonly heldBy: string;
-}
-
 /** The story needs two pods with a GPU each. */
 const fewestGpus = 2;
 
 /** Sets the stage in a temporary folder of its own; disposing stops everything and removes it. */
 export async function openStoryNode(options: {
-  readonly scenario: string;
+  readonly scenario: StoryScenario;
   readonly self: SelfProgram;
   readonly env: Readonly<Record<string, string | undefined>>;
   /** The agent's config file; none when left out. */
   readonly config?: object;
 }): Promise<StoryNode> {
   const base = await readBase(options.scenario);
-  const gpuIds = parseScenario(stringify(base), options.scenario, base.name).gpus.map((gpu) => gpu.uuid);
+  const source = typeof options.scenario === 'string' ? options.scenario : base.name;
+  const gpuIds = parseScenario(stringify(base), source, base.name).gpus.map((gpu) => gpu.uuid);
   if (gpuIds.length < fewestGpus) {
     throw new OperatorError(
       'bad-scenario',
-      `The scenario ${options.scenario} has ${gpuIds.length} GPU; the demo needs ${fewestGpus} or more`,
+      `The scenario ${source} has ${gpuIds.length} GPU; the demo needs ${fewestGpus} or more`,
     );
   }
   const folder = await mkdtemp(join(tmpdir(), 'slicewise-'));
@@ -123,7 +118,8 @@ export async function openStoryNode(options: {
 }
 
 /** The scenario as a file's content; a name of its own keeps the UUIDs the same wherever the file lies. */
-async function readBase(scenario: string): Promise<{ name: string; overrides: readonly object[] }> {
+async function readBase(scenario: StoryScenario): Promise<{ name: string; overrides: readonly object[] }> {
+  if (typeof scenario !== 'string') return { ...scenario, overrides: [] };
   if (isPresetName(scenario)) {
     const { name } = presetScenario(scenario);
     const preset = { preset: scenario, name, overrides: [] };
@@ -141,25 +137,4 @@ async function readBase(scenario: string): Promise<{ name: string; overrides: re
   const { name } = parseScenario(text, scenario, 'demo');
   const content = parse(text) as { overrides?: readonly object[] };
   return { ...content, name, overrides: content.overrides ?? [] };
-}
-
-function gpuRows(kubelet: StandInKubelet, gpuIds: readonly string[]): readonly GpuRow[] {
-  const listed = Object.keys(kubelet.nodeStatus()).flatMap((resource) => kubelet.devices(resource));
-  const health = new Map(listed.map((device) => [device.id, device.health]));
-  const holders = new Map(
-    kubelet
-      .holdings()
-      .flatMap(({ pod, container, ids }) => ids.map((id) => [id, `${podTitle(pod)}/${container}`])),
-  );
-  // A GPU that is offered in parts is shown by these.
-  const parts = listed.filter(({ id }) => !gpuIds.includes(id)).map(({ id }) => id);
-  const divided = new Set(parts.map((id) => id.replace(/::\d+$/, '')));
-  const ids =
-    parts.length === 0 ? gpuIds : [...gpuIds.filter((id) => health.has(id) && !divided.has(id)), ...parts];
-  return ids.map((id, index) => ({
-    index,
-    id,
-    health: health.get(id) ?? 'unlisted',
-    heldBy: holders.get(id) ?? '',
-  }));
 }

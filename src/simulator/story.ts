@@ -3,11 +3,19 @@ import { orAborted, throwIfAborted } from '../lib/abort.ts';
 import { describeError } from '../lib/errors.ts';
 import type { StoryStep } from './story-checks.ts';
 import { storyChapters } from './story-chapters.ts';
-import { openStoryNode, type GpuRow, type StoryNode } from './story-node.ts';
+import { openStoryNode, type StoryNode } from './story-node.ts';
+import type { GpuRow } from './story-rows.ts';
 
 /** What a step of the demo says. `facts` are lines for a person; `node` is how the node looks after it. */
 export type StoryEvent =
-  | { readonly kind: 'begun'; readonly number: number; readonly of: number; readonly title: string }
+  | {
+      readonly kind: 'begun';
+      readonly number: number;
+      readonly of: number;
+      readonly title: string;
+      /** What the step is going to wait for, when that is more than a moment. */
+      readonly waits: string | null;
+    }
   | {
       readonly kind: 'ended';
       readonly number: number;
@@ -41,7 +49,7 @@ export async function* tellStory(
     for (const step of steps) {
       throwIfAborted(signal);
       number += 1;
-      yield { kind: 'begun', number, of, title: step.title };
+      yield { kind: 'begun', number, of, title: step.title, waits: step.waits ?? null };
       const ended = await tellStep(step, number, node, signal);
       yield ended;
       if (!ended.kept) return;

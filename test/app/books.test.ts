@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Books, type MemoryTerms, type ServedKubelet } from '../../src/app/books.ts';
 import type { BookedDevices, Reading } from '../../src/allocation/holdings/events.ts';
+import type { KeptEntry, KeptHoldings } from '../../src/allocation/holdings/kept-holdings.ts';
 import { encodeRecord, recordAnnotation } from '../../src/allocation/record.ts';
 import type { ContainerResponse } from '../../src/allocation/response.ts';
 import { memoryResource } from '../../src/resources/memory-units.ts';
@@ -45,14 +46,18 @@ function bookedWhole(uuid: string): BookedDevices {
   return { podUid: 'uid', container: 'main', resource: 'nvidia.com/gpu', deviceIds: [uuid], record };
 }
 
+const kept: KeptEntry = { ...bookedWhole('GPU-0'), owner: null, shown: null };
+
 /** Books of a node whose kubelet has written down what the test says. */
-async function openBooks(before: MemoryTerms) {
+async function openBooks(before: MemoryTerms, found: readonly BookedDevices[] = []) {
   const clock = new ManualClock();
   const books = new Books(clock);
-  let checkpoint: Reading = [];
+  let checkpoint: Reading = found;
+  let recalled: KeptHoldings | null = null;
   const span = () => ({ startedMs: clock.now(), atMs: clock.now() });
   const kubelet: ServedKubelet = {
-    sinceMs: clock.now(),
+    look: () => ({ identity: 'kubelet', sinceMs: clock.now() }),
+    recall: () => Promise.resolve(recalled),
     read: () => Promise.resolve(checkpoint),
     reread: () => {
       books.apply({ kind: 'checkpoint-reread', ...span(), checkpoint, before: null });
@@ -63,6 +68,11 @@ async function openBooks(before: MemoryTerms) {
   await books.begin(kubelet);
   return {
     books,
+    /** Begins anew with what an earlier run has kept. */
+    async restart(holdings: KeptHoldings) {
+      recalled = holdings;
+      await books.begin(kubelet);
+    },
     write: (entries: Reading) => (checkpoint = entries),
     round() {
       books.apply({ kind: 'round', ...span(), containers: [], checkpoint });
@@ -117,6 +127,38 @@ describe('the books of a node', () => {
     node.books.setTerms(terms(8));
     await settle();
     expect(await node.askMemory('m0')).toMatchObject({ kind: 'granted', gpu: { uuid: 'GPU-1' } });
+  });
+
+  it('do not call lost what was not followed, and do not forget what was lost', async () => {
+    const node = await openBooks(terms(8), [bookedWhole('GPU-0')]);
+    const heard: string[] = [];
+    node.books.onOrphans((news) => heard.push(...news.map(({ kind }) => kind)));
+    const appear = (kubelet: string): void =>
+      node.books.apply({ kind: 'kubelet-appeared', atMs: 0, kubelet, checkpoint: 'absent' });
+    appear('second');
+    node.books.setTerms(terms(0));
+    expect(node.books.kept).toMatchObject({ orphans: { length: 1 }, booked: [] });
+    node.books.bookWhole('nvidia.com/gpu', ['GPU-1'], null, wholeAnswer('GPU-1'));
+    appear('third');
+    node.write([]);
+    node.books.setTerms(terms(8));
+    await settle();
+    // Once when it was lost, and again when it counts again.
+    expect(heard).toEqual(['appeared', 'appeared']);
+    expect(node.books.holdings.entries.map(({ ids, afterlife }) => [...ids, afterlife?.kind])).toEqual([
+      ['GPU-0', 'orphan'],
+    ]);
+    expect(await node.askMemory('m0')).toMatchObject({ kind: 'granted', gpu: { uuid: 'GPU-1' } });
+  });
+
+  it('hear of what was lost before memory was offered only when it is', async () => {
+    const node = await openBooks(terms(0), []);
+    const heard: string[] = [];
+    node.books.onOrphans((news) => heard.push(...news.map(({ kind }) => kind)));
+    await node.restart({ kubelet: null, orphans: [{ ...kept, gpus: ['GPU-0'] }], booked: [] });
+    expect(heard).toEqual([]);
+    node.books.setTerms(terms(8));
+    expect(heard).toEqual(['appeared']);
   });
 
   it('give a GPU in one way only', async () => {

@@ -17,6 +17,8 @@ const serving: ReadinessFacts = {
   degradations: [],
   cdi: null,
   rescanIntervalMs: 4000,
+  orphans: 0,
+  stateTrouble: null,
 };
 
 const cases: readonly [
@@ -126,6 +128,18 @@ const cases: readonly [
     ['inventory: last read 40 s ago: the driver does not answer'],
   ],
   ['with a reading of three long intervals ago', { nowMs: 90_000, rescanIntervalMs: 30_000 }, true, []],
+  [
+    'with containers that the kubelet has lost',
+    { orphans: 2 },
+    true,
+    ["containers that the kubelet has lost and that may still run: 2; see 'slicewise orphans'"],
+  ],
+  [
+    'with a state folder out of reach',
+    { stateTrouble: 'nothing can be kept' },
+    true,
+    ['nothing can be kept'],
+  ],
   ['with a wrong config file', { configProblem: 'flags.x: unknown' }, false, ['config: flags.x: unknown']],
   [
     'with several troubles',

@@ -229,6 +229,13 @@ test.each([
   expect((await problemsOf({ flags: { 'memory-override': text } }))[1]).toContain(place);
 });
 
+test('notes tell that fastStatus alone does nothing', async () => {
+  expect((await loadGood({ file: 'cluster: {fastStatus: true}' })).notes).toEqual([
+    'cluster.fastStatus has no effect: cluster.enabled is false.',
+  ]);
+  expect((await loadGood({ file: 'cluster: {enabled: true, fastStatus: true}' })).notes).toEqual([]);
+});
+
 test('notes tell what is taken and acts otherwise', async () => {
   const { notes } = await loadGood({
     flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true },

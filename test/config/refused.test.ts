@@ -170,9 +170,9 @@ describe('refused in the file', () => {
       "c.yaml:1:40: resources.mig[0].name: 'Foo' is not allowed; allowed: a resource name such as nvidia.com/gpu, of at most 63 characters",
     ],
     [
-      'cluster access of later',
-      'cluster: {enabled: true}',
-      'c.yaml:1:20: cluster.enabled: true is not in this version yet; allowed now: false, the default',
+      'bad node name',
+      'cluster: {nodeName: GPU_1}',
+      "c.yaml:1:21: cluster.nodeName: 'GPU_1' is not allowed; allowed: the name of a node, such as gpu-1",
     ],
     [
       'bad amount',
@@ -218,13 +218,13 @@ describe('refused in the file', () => {
     const problems = await problemsOf({
       flags: { 'mig-strategy': 'foo' },
       env: { SLICEWISE_X: '1' },
-      file: 'cluster: {enabled: true}\nbogus: 1\nimex: {required: maybe}\n',
+      file: 'cluster: {nodeName: GPU_1}\nbogus: 1\nimex: {required: maybe}\n',
     });
     expect(problems.map((line) => line.split(': ')[0])).toEqual([
       'command-line',
       'flag --mig-strategy',
       'env SLICEWISE_X',
-      'c.yaml:1:20',
+      'c.yaml:1:21',
       'c.yaml:2:1',
       'c.yaml:3:18',
     ]);

@@ -10,7 +10,7 @@ import { describe, expect, test } from 'vitest';
 import { parseScenario } from '../../src/inventory/simulated/scenario.ts';
 import { cleanEnvironment, type Ended, program, runToEnd } from './support/program.ts';
 
-const steps = 12;
+const steps = 15;
 /** Those that are told on the scenario's own node, with whole GPUs. */
 const gpuSteps = 8;
 const escapeCode = '\u001b[';
@@ -102,6 +102,9 @@ describe('the demo keeps every promise', () => {
       expect(stdout.match(/^ {2}GPU +id +health +held by$/gm)).toHaveLength(steps);
       expect(stdout.match(/^ {2}1 +GPU-\S+ +Unhealthy +free$/gm)).toHaveLength(1);
       expect(stdout).toMatch(/^ {2}0 +GPU-\S+ +Healthy +default\/training\/main$/m);
+      expect(stdout).toMatch(
+        /^ {2}0 +GPU-\S+ +Healthy +default\/vision\/main 8 GiB, default\/speech\/main 8 GiB$/m,
+      );
     }));
 
   test('on a terminal, with colours and the running step', ({ skip }) => {
@@ -121,6 +124,9 @@ describe('the demo keeps every promise', () => {
       expect(code).toBe(0);
       expect(stdout).toContain(`\u001b[36m…\u001b[39m 1/${steps}  The agent finds the GPUs`);
       expect(stdout).toContain('\u001b[1A\u001b[0J');
+      // What takes longer says why, and is gone when it is over.
+      expect(stdout).toContain('this takes some 5 s: ');
+      expect(stdout).toContain('\u001b[2A\u001b[0J');
       expect(stdout.split('\u001b[32m✓\u001b[39m')).toHaveLength(steps + 1);
       expect(stdout).toContain(`${steps} promises kept.`);
     });

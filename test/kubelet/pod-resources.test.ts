@@ -1,9 +1,10 @@
+import type { sendUnaryData } from '@grpc/grpc-js';
 import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { ContainerDevices } from '../../src/kubelet/contract.ts';
-import { listHeldDevices } from '../../src/kubelet/pod-resources.ts';
+import { listHealthyDevices, listHeldDevices } from '../../src/kubelet/pod-resources.ts';
 import { podResourcesService } from '../../src/kubelet/wire.ts';
 import { shortFolder } from '../support/short-folder.ts';
 import { serveAt, servePodResources } from './serve-at.ts';
@@ -29,6 +30,19 @@ describe('the pod resources', () => {
     const server = await servePodResources(socket, () => answer);
     expect(await ask(socket)).toEqual(answer);
     expect(server.calls()).toBe(1);
+  });
+
+  it('are told apart from the healthy devices, which are asked for without a side effect', async () => {
+    const folder = await shortFolder();
+    expect(await listHealthyDevices(join(folder, 'none.sock'), forEver)).toBeNull();
+    const socket = join(folder, 'kubelet.sock');
+    const answer = [{ resourceName: 'nvidia.com/gpu', deviceIds: ['GPU-1', 'GPU-2'] }];
+    await serveAt(socket, podResourcesService, {
+      GetAllocatableResources: (_call: unknown, respond: sendUnaryData<typeof answer>) =>
+        respond(null, answer),
+    });
+    expect(await listHealthyDevices(socket, forEver)).toEqual(answer);
+    await expect(ask(socket)).rejects.toThrow(/The pod resources API on .* failed/);
   });
 
   it('may be far larger than what gRPC takes unasked', async () => {

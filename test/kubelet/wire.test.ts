@@ -151,6 +151,11 @@ describe('what is written is read back', () => {
     ['an Allocate answer', fc.array(response), responseTrip(Allocate)],
     ['PreStartContainer', ids, requestTrip(PreStartContainer)],
     ['pod resources', fc.array(held), responseTrip(podResourcesService.List)],
+    [
+      'allocatable devices',
+      fc.array(fc.record({ resourceName: text, deviceIds: ids })),
+      responseTrip(podResourcesService.GetAllocatableResources),
+    ],
   ])('%s', (_, values, trip) => {
     fc.assert(
       fc.property(values, (value) => {

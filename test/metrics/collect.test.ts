@@ -1,12 +1,36 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { encodeRecord } from '../../src/allocation/record.ts';
+import { describeNode } from '../../src/allocation/status/describe-node.ts';
+import type { NodeStatus } from '../../src/allocation/status/node-status.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/collect.ts';
 import { definitions, type Definition } from '../../src/metrics/definitions.ts';
+import { bookedDevice, bookedUnits, History, listedUnits, units } from '../allocation/holdings/history.ts';
+import { nodeFacts } from '../allocation/status/node-facts.ts';
+
+/** An agent that does not serve says nothing of who holds what. */
+const standby = (): NodeStatus =>
+  describeNode(
+    nodeFacts(History.settled(), { agent: { version: '0.1.0', role: 'standby', reason: 'standing by' } }),
+  );
+
+/** A node on which memory, a whole GPU, a MIG instance and time slices are held. */
+function busy(): NodeStatus {
+  const whole = encodeRecord({ version: 1, gpus: [{ uuid: 'GPU-b', mib: 9216 }] });
+  const history = History.settled(
+    bookedUnits('p', units(0, 3), 'GPU-a'),
+    bookedDevice('w', 'GPU-b', whole),
+    bookedDevice('m', 'MIG-1', null, 'nvidia.com/mig-1g.5gb'),
+    bookedDevice('s', 'GPU-c::1', whole.replace('GPU-b', 'GPU-c')),
+  ).listed(1, listedUnits('trainer', units(0, 3)));
+  return describeNode(nodeFacts(history));
+}
 
 const golden = new URL('../golden/metrics.txt', import.meta.url);
 
-function create(snapshotAgeSeconds: number | null = 12.5): Metrics {
+function create(snapshotAgeSeconds: number | null = 12.5, status: () => NodeStatus = standby): Metrics {
   return createMetrics({
+    status,
     version: '0.1.0',
     snapshotAgeSeconds: () => snapshotAgeSeconds,
     processUsage: () => ({ residentBytes: 73_400_320, cpuSeconds: 1.25 }),
@@ -33,6 +57,9 @@ function reportEverything(metrics: Metrics): void {
   metrics.rpc('Allocate', 'OK', 0.0004);
   metrics.rpc('Allocate', 'OK', 0.2);
   metrics.rpc('GetPreferredAllocation', 'INVALID_ARGUMENT', 0.00005);
+  metrics.nodeStatusWrite('written');
+  metrics.nodeStatusWrite('written');
+  metrics.nodeStatusWrite('refused');
   metrics.snapshotFailure();
   metrics.driverRestart();
   metrics.driverRestart();
@@ -45,7 +72,7 @@ function samples(text: string): Map<string, number> {
 }
 
 test('the text is the one that dashboards and alerts are written against', async () => {
-  const metrics = create();
+  const metrics = create(12.5, busy);
   reportEverything(metrics);
   await expect(await metrics.text()).toMatchFileSnapshot(golden.pathname);
 });
@@ -81,6 +108,7 @@ test('the age of the inventory is absent before the first one', async () => {
 
 test('process figures are absent where the system does not tell them', async () => {
   const metrics = createMetrics({
+    status: standby,
     version: '0.1.0',
     snapshotAgeSeconds: () => null,
     processUsage: () => null,
@@ -95,6 +123,7 @@ test('looked-up values are looked up anew for every scrape', async () => {
   let age = 1;
   let cpuSeconds = 1;
   const metrics = createMetrics({
+    status: standby,
     version: '0.1.0',
     snapshotAgeSeconds: () => age,
     processUsage: () => ({ residentBytes: 1, cpuSeconds }),
@@ -117,21 +146,34 @@ test('counters of a resource start at 0 with its first list, and listing again l
   expect(samples(await metrics.text()).get('slicewise_allocations_total{resource="nvidia.com/gpu"}')).toBe(1);
 });
 
-test('a withdrawn resource keeps its counters and nothing else', async () => {
-  const metrics = create();
-  reportEverything(metrics);
-  metrics.devices('nvidia.com/mig-1g.10gb', { healthy: 3, unhealthy: 0 });
-  metrics.withdrawn('nvidia.com/gpu');
-  const series = [...samples(await metrics.text()).keys()];
-  const remaining = series.filter((name) => name.includes('"nvidia.com/gpu"'));
-  expect(new Set(remaining.map((name) => name.split('{', 1)[0]))).toEqual(
-    new Set([
-      'slicewise_kubelet_registrations_total',
-      'slicewise_allocations_total',
-      'slicewise_refusals_total',
-    ]),
-  );
-  expect(series).toContain('slicewise_devices{resource="nvidia.com/mig-1g.10gb",health="healthy"}');
+test('what nobody holds any more has no series, nor has what another agent serves', async () => {
+  let status = busy();
+  const metrics = create(1, () => status);
+  const held = async (): Promise<readonly string[]> =>
+    [...samples(await metrics.text()).keys()].filter((name) =>
+      /^slicewise_(?:memory|container|devices_withheld)/.test(name),
+    );
+  expect((await held()).filter((name) => name.includes('pod="trainer"'))).toHaveLength(2);
+  status = describeNode(nodeFacts(History.settled()));
+  const idle = await held();
+  expect(idle.filter((name) => name.includes('container'))).toEqual([]);
+  expect(idle).toContain('slicewise_memory_units_held{uuid="GPU-a"}');
+  status = standby();
+  expect(await held()).toEqual([]);
+  status = busy();
+  expect((await held()).filter((name) => name.includes('pod="trainer"'))).toHaveLength(2);
+});
+
+test('a container that holds two parts of a GPU by one resource has their sum', async () => {
+  const status = busy();
+  const twice = {
+    ...status,
+    gpus: status.gpus.map((gpu) => ({ ...gpu, holders: [...(gpu.holders ?? []), ...(gpu.holders ?? [])] })),
+  };
+  const series = samples(await create(1, () => twice).text());
+  const labels = 'namespace="ns",pod="trainer",container="app",uuid="GPU-a",resource="nvidia.com/gpu-memory"';
+  expect(series.get(`slicewise_container_gpu{${labels}}`)).toBe(1);
+  expect(series.get(`slicewise_container_gpu_memory_bytes{${labels}}`)).toBe(2 * 2 ** 30);
 });
 
 test('two sets of metrics share nothing', async () => {

@@ -93,30 +93,6 @@ describe('the checkpoint', () => {
     expect(decodeCheckpoint(encodeCheckpoint(content))).toEqual(content);
   });
 
-  it('is not rewritten when a pod ends', async () => {
-    const kubelet = await setUpKubelet();
-    await setUpPlugin(kubelet);
-    const pod = await kubelet.admit(podSpec);
-    const before = kubelet.events.length;
-    kubelet.finish(pod, 'Succeeded');
-    kubelet.remove(pod);
-    await listPods(kubelet);
-    expect(kubelet.events.slice(before).map(({ kind }) => kind)).not.toContain('checkpoint-written');
-    expect(await entryCount(kubelet)).toBe(1);
-  });
-
-  it('loses a dead pod after a List and then a list from the plugin; neither alone does it', async () => {
-    const kubelet = await setUpKubelet();
-    const plugin = await setUpPlugin(kubelet);
-    kubelet.finish(await kubelet.admit(podSpec), 'Succeeded');
-    await sendAndWait(kubelet, plugin);
-    expect(await entryCount(kubelet), 'a new list alone').toBe(1);
-    await listPods(kubelet);
-    expect(await entryCount(kubelet), 'List alone').toBe(1);
-    await sendAndWait(kubelet, plugin);
-    expect(await entryCount(kubelet), 'both').toBe(0);
-  });
-
   it('keeps dead pods after a restart until all pods are known again', async () => {
     const clock = new ManualClock();
     const kubelet = await setUpKubelet({ clock });
@@ -136,28 +112,6 @@ describe('the checkpoint', () => {
     await listPods(kubelet);
     await sendAndWait(kubelet, plugin);
     expect(await entryCount(kubelet)).toBe(0);
-  });
-
-  it('loses a dead pod at the next allocation', async () => {
-    const kubelet = await setUpKubelet();
-    await setUpPlugin(kubelet);
-    kubelet.finish(await kubelet.admit(podSpec), 'Failed');
-    const next = await kubelet.admit({ ...podSpec, name: 'q' });
-    const { PodDeviceEntries } = (await readCheckpoint(kubelet)).Data;
-    expect(PodDeviceEntries?.map(({ PodUID }) => PodUID)).toEqual([next.uid]);
-  });
-
-  it('keeps the init container of a pod whose app container was refused', async () => {
-    const kubelet = await setUpKubelet();
-    const plugin = await setUpPlugin(kubelet);
-    plugin.allocate = (ids) => {
-      if (plugin.allocateCalls.length === 2) throw new Error('no');
-      return [answerWith(ids)];
-    };
-    const spec = { ...podSpec, initContainers: [{ name: 'init', resources: { [resource]: 1 } }] };
-    expect((await kubelet.admit(spec)).phase).toBe('Failed');
-    await sendAndWait(kubelet, plugin);
-    expect(await entryCount(kubelet)).toBe(1);
   });
 
   it('can be overtaken by a newer write', async () => {

@@ -40,6 +40,9 @@ export interface FakePluginOptions {
   readonly options?: Partial<PluginOptions>;
 }
 
+/** Where a plugin finds its kubelet, stand-in or not. */
+export type KubeletPaths = Pick<StandInKubelet, 'devicePluginFolder' | 'registrationSocket'>;
+
 /** A device plugin of a few lines on real gRPC; its behaviour is what the public fields say. */
 export class FakePlugin {
   readonly resource: string;
@@ -57,9 +60,9 @@ export class FakePlugin {
   getOptions: () => PluginOptions = () => this.options;
   readonly streams = new Set<ServerWritableStream<void, readonly ListedDevice[]>>();
   #server = new Server();
-  readonly #kubelet: StandInKubelet;
+  readonly #kubelet: KubeletPaths;
 
-  constructor(kubelet: StandInKubelet, options: FakePluginOptions = {}) {
+  constructor(kubelet: KubeletPaths, options: FakePluginOptions = {}) {
     this.#kubelet = kubelet;
     this.resource = options.resource ?? resource;
     this.endpoint = options.endpoint ?? 'fake.sock';

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { listHealthyDevices } from '../../src/kubelet/pod-resources.ts';
 import type { PodSpec } from '../../src/simulator/pod.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { listPods } from './call-once.ts';
@@ -26,6 +27,18 @@ describe('pod resources', () => {
     expect(await listPods(kubelet)).toEqual([
       { namespace: 'team', pod: 'p', container: 'side', resourceName: resource, deviceIds: side?.[0] },
       { namespace: 'team', pod: 'p', container: 'app', resourceName: resource, deviceIds: app?.[0] },
+    ]);
+  });
+
+  it('tells the healthy devices, held or not', async () => {
+    const kubelet = await setUpKubelet();
+    await setUpPlugin(kubelet, {
+      devices: [...healthy('a', 'b'), { id: 'c', health: 'Unhealthy', numaNode: null }],
+    });
+    await kubelet.admit(podSpec('p'));
+    const signal = new AbortController().signal;
+    expect(await listHealthyDevices(kubelet.podResourcesSocket, signal)).toEqual([
+      { resourceName: resource, deviceIds: ['a', 'b'] },
     ]);
   });
 

@@ -1,7 +1,6 @@
 import { isPending, type Entry } from './entry.ts';
 import { pendingMs, youngMs } from './free-entries.ts';
 import type { Holdings } from './holdings.ts';
-import { quietMs } from './orphans.ts';
 
 /** Time between two Lists while anything is held; the kubelet allows 100 calls a second to all its clients together. */
 const listEveryMs = 1000;
@@ -41,12 +40,6 @@ export function wantsRound(holdings: Holdings, nowMs: number): boolean {
   // On an idle node too: what is given there later has to be freed like anything else.
   if (unsettled !== null) return elapsedMs >= unsettledEveryMs;
   return entries.some((entry) => entry.afterlife === null && isDue(entry, lastRoundMs, nowMs));
-}
-
-/** True when used memory should be read from the driver, to see whether orphans have ended. */
-export function wantsUsedMemory(holdings: Holdings, lastReadMs: number, nowMs: number): boolean {
-  const hasOrphans = holdings.entries.some(({ afterlife }) => afterlife?.kind === 'orphan');
-  return hasOrphans && nowMs - lastReadMs >= quietMs;
 }
 
 function isDue(entry: Entry, lastRoundMs: number, nowMs: number): boolean {

@@ -1,4 +1,5 @@
 import type { AllocationRecord } from '../record.ts';
+import type { KeptHoldings } from './kept-holdings.ts';
 
 /** What the kubelet's checkpoint says of one container and resource. */
 export interface BookedDevices {
@@ -24,10 +25,21 @@ export type Reading = readonly BookedDevices[] | 'absent' | 'unreadable';
 
 /** Everything that changes holdings. Times are milliseconds of one monotonic clock. */
 export type HoldingsEvent =
-  /** The checkpoint as it was before this agent registered. */
-  | { readonly kind: 'checkpoint-found'; readonly atMs: number; readonly checkpoint: Reading }
+  /** The checkpoint as it was before this agent registered, and what an earlier run in this boot has kept, if any has. */
+  | {
+      readonly kind: 'checkpoint-found';
+      readonly atMs: number;
+      readonly kubelet: string | null;
+      readonly checkpoint: Reading;
+      readonly kept: KeptHoldings | null;
+    }
   /** A new kubelet.sock, and the checkpoint as it was at that moment: what this kubelet has loaded. */
-  | { readonly kind: 'kubelet-appeared'; readonly atMs: number; readonly checkpoint: Reading }
+  | {
+      readonly kind: 'kubelet-appeared';
+      readonly atMs: number;
+      readonly kubelet: string;
+      readonly checkpoint: Reading;
+    }
   /**
    * A checkpoint that the kubelet wrote after a list was sent anew, without a List before. `before`: the one that it wrote for another
    * list just before, if there was one; one late write can hide an entry in one of the two, and not in both.

@@ -2,6 +2,8 @@ import type { Entry } from './entry.ts';
 
 /** Who holds what, and how far it can be trusted. A value: each event makes a new one. */
 export interface Holdings {
+  /** The kubelet that is served: which socket lies at its path; `null` while there is none. */
+  readonly kubelet: string | null;
   readonly entries: readonly Entry[];
   readonly nextSequence: number;
   /**
@@ -40,6 +42,7 @@ export interface Unsettled {
  */
 export function noHoldings(kubeletSinceMs: number): Holdings {
   return {
+    kubelet: null,
     entries: [],
     nextSequence: 1,
     books: 'unread',

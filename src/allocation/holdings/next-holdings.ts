@@ -2,6 +2,7 @@ import { newEntry } from './entry.ts';
 import type { HoldingsEvent, ListedDevices, Reading } from './events.ts';
 import { countMissed, endReleases, freeEntries } from './free-entries.ts';
 import type { Holdings } from './holdings.ts';
+import { recall } from './recall.ts';
 import type { NodeGpus } from './node-gpus.ts';
 import { freeOrphans, markOrphans, takeUsedMemory } from './orphans.ts';
 import { settle } from './settle.ts';
@@ -40,19 +41,29 @@ export function nextHoldings(before: Holdings, event: HoldingsEvent, rules: Hold
   }
 }
 
-function takeFound(
-  holdings: Holdings,
-  event: EventOf<'checkpoint-found'>,
-  { node }: HoldingsRules,
-): Holdings {
+/**
+ * What an earlier run saw booked by a former kubelet, and this one has not loaded, is orphaned. One file holds all: when any of it was
+ * loaded, nothing was lost, and what is missing has ended.
+ */
+function takeFound(before: Holdings, event: EventOf<'checkpoint-found'>, { node }: HoldingsRules): Holdings {
+  const { kubelet, kept, atMs } = event;
+  const empty = { ...before, kubelet };
+  const known = kept === null ? empty : recall(empty, kept, atMs);
+  const { nextSequence: beforeSequence } = known;
+  const recalled = known.entries.filter(({ afterlife }) => afterlife === null);
   const booked = asLoaded(event.checkpoint);
-  if (booked === null) return { ...holdings, books: 'unreadable' };
-  const how = { atMs: event.atMs, newcomers: 'inherited' } as const;
-  const seen = takeCheckpoint(holdings, booked, how, node).holdings;
-  const { unsettled, nextSequence } = seen;
-  const isOld = unsettled === null || event.atMs - unsettled.sinceMs >= oldKubeletMs;
+  if (booked === null) {
+    const unsettled =
+      known.unsettled === null ? null : { ...known.unsettled, beforeSequence, orphansDue: true };
+    return { ...known, books: 'unreadable', ...(recalled.length > 0 && { unsettled }) };
+  }
+  const seen = takeCheckpoint(known, booked, { atMs, newcomers: 'inherited' }, node);
+  const isLost = recalled.every(({ sequence }) => !seen.found.has(sequence));
+  const holdings = isLost ? markOrphans(seen.holdings, seen.found, beforeSequence) : seen.holdings;
+  const { unsettled, nextSequence } = holdings;
+  const isOld = unsettled === null || atMs - unsettled.sinceMs >= oldKubeletMs;
   return {
-    ...seen,
+    ...holdings,
     books: 'found',
     unsettled: isOld ? null : { ...unsettled, beforeSequence: nextSequence },
   };
@@ -78,7 +89,7 @@ function takeNewKubelet(
     lastFound: null,
     orphansDue: seen === null,
   };
-  return { ...marked, unsettled };
+  return { ...marked, kubelet: event.kubelet, unsettled };
 }
 
 function takeReread(holdings: Holdings, event: EventOf<'checkpoint-reread'>, rules: HoldingsRules): Holdings {
@@ -123,8 +134,10 @@ function takeWritten(holdings: Holdings, checkpoint: Reading, atMs: number, node
   const seen = takeCheckpoint(holdings, checkpoint, { atMs, newcomers }, node);
   const fresh = { ...seen.holdings, books: 'fresh' as const };
   if (fresh.unsettled?.orphansDue !== true) return { ...seen, holdings: fresh };
-  const unsettled = { ...fresh.unsettled, orphansDue: false };
-  const marked = markOrphans({ ...fresh, unsettled }, seen.found, unsettled.beforeSequence);
+  const { beforeSequence } = fresh.unsettled;
+  // What is in it was there before this kubelet has shown what it knows.
+  const unsettled = { ...fresh.unsettled, beforeSequence: fresh.nextSequence, orphansDue: false };
+  const marked = markOrphans({ ...fresh, unsettled }, seen.found, beforeSequence);
   return { ...seen, holdings: marked };
 }
 

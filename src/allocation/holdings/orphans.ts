@@ -1,6 +1,4 @@
-import { encodeRecord } from '../record.ts';
-import { decodeRecord } from '../decode-record.ts';
-import { isPending, newEntry, type Entry, type ShownAs } from './entry.ts';
+import { isPending, type Entry } from './entry.ts';
 import type { UsedMemory } from './events.ts';
 import type { Holdings } from './holdings.ts';
 import { gpusOf, type NodeGpus } from './node-gpus.ts';
@@ -8,16 +6,7 @@ import { gpusOf, type NodeGpus } from './node-gpus.ts';
 /** Used memory of a GPU that nothing runs on, over what the driver reserves. */
 const unusedMiB = 64;
 /** Time between two looks at used memory that both have to find a GPU unused. */
-export const quietMs = 10_000;
-
-/** An orphan as it is kept in the state folder, since no later checkpoint will have it. */
-export interface KeptOrphan {
-  readonly owner: Entry['owner'];
-  readonly resource: string;
-  readonly deviceIds: readonly string[];
-  readonly record: string | null;
-  readonly shown: ShownAs | null;
-}
+const quietMs = 10_000;
 
 /**
  * Marks what a new kubelet has not loaded although it was in the old one's books: the containers run on, and nobody will say when they
@@ -41,43 +30,6 @@ export function markOrphans(
   return { ...holdings, entries };
 }
 
-/** The orphans, to be kept for the next start of the agent within this boot. */
-export function orphansToKeep(holdings: Holdings): readonly KeptOrphan[] {
-  return holdings.entries.filter(isOrphan).map(({ owner, resource, ids, record, shown }) => ({
-    owner,
-    resource,
-    deviceIds: [...ids],
-    record: record === null ? null : encodeRecord(record),
-    shown,
-  }));
-}
-
-/** Takes up orphans that an earlier run of the agent has kept. The caller leaves out those of another boot. */
-export function restoreOrphans(holdings: Holdings, kept: readonly KeptOrphan[], atMs: number): Holdings {
-  const orphans = kept.map(({ owner, resource, deviceIds, record, shown }, index) => ({
-    ...asOrphan(
-      newEntry({
-        sequence: holdings.nextSequence + index,
-        owner,
-        resource,
-        ids: new Set(deviceIds),
-        record: record === null ? null : decodeRecord(record),
-        late: false,
-        claim: owner?.podUid ?? `answer ${index}`,
-        sinceMs: atMs,
-      }),
-    ),
-    shown,
-    vanishedMs: shown === null ? null : atMs,
-    checkpointed: true,
-  }));
-  return {
-    ...holdings,
-    entries: [...holdings.entries, ...orphans],
-    nextSequence: holdings.nextSequence + orphans.length,
-  };
-}
-
 /**
  * Frees the orphans of a GPU without other holders whose memory was seen unused twice, 10 s apart. Two looks are two events; any look
  * that finds more in use, or another holder, begins anew.
@@ -97,7 +49,10 @@ export function takeUsedMemory(
       return gpu.usedMiB <= gpu.reservedMiB + unusedMiB ? [[uuid, since ?? atMs] as const] : [];
     }),
   );
-  const free = [...quietSinceMs].flatMap(([uuid, since]) => (atMs - since >= quietMs ? [uuid] : []));
+  // A look that says nothing of a GPU is none.
+  const free = [...quietSinceMs].flatMap(([uuid, since]) =>
+    used.has(uuid) && atMs - since >= quietMs ? [uuid] : [],
+  );
   return free.reduce<Holdings>((state, uuid) => freeOrphans(state, uuid, node), {
     ...holdings,
     quietSinceMs,
@@ -124,11 +79,12 @@ function orphanedGpus(holdings: Holdings, node: NodeGpus): readonly string[] {
   return [...gpusWhere(isOrphan).difference(gpusWhere((entry) => !isOrphan(entry)))];
 }
 
-function isOrphan({ afterlife }: Entry): boolean {
+/** The kubelet does not know of it, though it may run on. */
+export function isOrphan({ afterlife }: Entry): boolean {
   return afterlife?.kind === 'orphan';
 }
 
 /** Its ids are handed out anew by a kubelet that does not know of it, so they are nobody else's here. */
-function asOrphan(entry: Entry): Entry {
+export function asOrphan(entry: Entry): Entry {
   return { ...entry, claim: `orphan ${entry.claim}`, afterlife: { kind: 'orphan' } };
 }

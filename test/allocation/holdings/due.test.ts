@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mayList, wantsList, wantsRound, wantsUsedMemory } from '../../../src/allocation/holdings/due.ts';
+import { mayList, wantsList, wantsRound } from '../../../src/allocation/holdings/due.ts';
 import { bookedUnits, History, listedUnits, units } from './history.ts';
 
 const ten = units(0, 10);
@@ -77,17 +77,5 @@ describe('mayList', () => {
     ['one was answered 100 ms ago', { open: 0, lastAnsweredMs: 900 }, true],
   ])('%s', (_, calls, expected) => {
     expect(mayList(calls, 1000)).toBe(expected);
-  });
-});
-
-describe('wantsUsedMemory', () => {
-  const orphaned = History.settled(app).kubelet(100, []);
-  it.each<[string, History, number, boolean]>([
-    ['no orphans', steady(), 1000, false],
-    ['orphans, never read', orphaned, Number.NEGATIVE_INFINITY, true],
-    ['orphans, read 9 s ago', orphaned, 101, false],
-    ['orphans, read 10 s ago', orphaned, 100, true],
-  ])('%s', (_, { holdings }, lastSeconds, expected) => {
-    expect(wantsUsedMemory(holdings, lastSeconds * 1000, 110_000)).toBe(expected);
   });
 });

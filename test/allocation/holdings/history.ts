@@ -4,9 +4,11 @@ import type {
   ListedDevices,
   Reading,
 } from '../../../src/allocation/holdings/events.ts';
+import type { KeptHoldings } from '../../../src/allocation/holdings/kept-holdings.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings } from '../../../src/allocation/holdings/next-holdings.ts';
 import { gpusOf, isForeign, type NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
+import { toKeep } from '../../../src/allocation/holdings/recall.ts';
 import { encodeRecord, type AllocationRecord } from '../../../src/allocation/record.ts';
 import { memoryResource } from '../../../src/resources/memory-units.ts';
 import { gpuResource } from '../../../src/resources/resource-name.ts';
@@ -82,12 +84,14 @@ export class History {
     return this;
   }
 
-  found(seconds: number, checkpoint: Reading): this {
-    return this.play({ kind: 'checkpoint-found', atMs: seconds * 1000, checkpoint });
+  /** @param kept what an earlier run has left, if any has */
+  found(seconds: number, checkpoint: Reading, kept: KeptHoldings | null = null, kubelet = 'first'): this {
+    return this.play({ kind: 'checkpoint-found', atMs: seconds * 1000, kubelet, checkpoint, kept });
   }
 
   kubelet(seconds: number, checkpoint: Reading): this {
-    return this.play({ kind: 'kubelet-appeared', atMs: seconds * 1000, checkpoint });
+    const kubelet = `begun at ${seconds}`;
+    return this.play({ kind: 'kubelet-appeared', atMs: seconds * 1000, kubelet, checkpoint });
   }
 
   reread(seconds: number, checkpoint: Reading, before: Reading | null = null): this {
@@ -137,6 +141,11 @@ export class History {
 
   acknowledged(seconds: number, gpu: string): this {
     return this.play({ kind: 'acknowledged', atMs: seconds * 1000, gpu });
+  }
+
+  /** What the next run finds in the state folder. */
+  get kept(): KeptHoldings {
+    return toKeep(this.holdings, node);
   }
 
   /** Each entry as `<pod> <ids> on <GPU>`, with what is special about it. */

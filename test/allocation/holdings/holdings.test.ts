@@ -332,6 +332,16 @@ describe('orphans', () => {
       ['p m0+9 on GPU-a orphan', 'unknown m50 on GPU-a'],
     ],
     [
+      'memory unused, and then not told',
+      orphaned().used(101, 0).used(111, 0, 'GPU-b'),
+      ['p m0+9 on GPU-a orphan'],
+    ],
+    [
+      'memory unused, not told for a while, and unused',
+      orphaned().used(101, 0).used(111, 0, 'GPU-b').used(115, 0),
+      [],
+    ],
+    [
       'memory of another GPU unused',
       orphaned().used(101, 0, 'GPU-b').used(111, 0, 'GPU-b'),
       ['p m0+9 on GPU-a orphan'],

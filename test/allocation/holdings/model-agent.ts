@@ -5,7 +5,8 @@ import { isYoung } from '../../../src/allocation/holdings/free-entries.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdings/next-holdings.ts';
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
-import { orphansToKeep, restoreOrphans, type KeptOrphan } from '../../../src/allocation/holdings/orphans.ts';
+import type { KeptHoldings } from '../../../src/allocation/holdings/kept-holdings.ts';
+import { toKeep } from '../../../src/allocation/holdings/recall.ts';
 import type { MemoryOffer } from '../../../src/allocation/memory-view.ts';
 import { placeMemory } from '../../../src/allocation/place-memory.ts';
 import { placeWhole } from '../../../src/allocation/place-whole.ts';
@@ -81,9 +82,10 @@ export class ModelAgent {
   }
 
   /** Begins: reads the books, registers, and shows free devices only when the books are fresh. */
-  start(nowMs: number, kept: readonly KeptOrphan[]): void {
-    this.holdings = restoreOrphans(noHoldings(nowMs), kept, nowMs);
-    this.take({ kind: 'checkpoint-found', atMs: nowMs, checkpoint: this.#kubelet.read() });
+  start(nowMs: number, kept: KeptHoldings | null): void {
+    this.holdings = noHoldings(nowMs);
+    const { identity: kubelet } = this.#kubelet;
+    this.take({ kind: 'checkpoint-found', atMs: nowMs, kubelet, checkpoint: this.#kubelet.read(), kept });
     this.#send(nowMs);
     this.#reread(nowMs);
     this.take({ kind: 'listed', atMs: nowMs, containers: this.#kubelet.list() });
@@ -91,12 +93,13 @@ export class ModelAgent {
   }
 
   /** What the next run of the agent finds in the state folder. */
-  get kept(): readonly KeptOrphan[] {
-    return orphansToKeep(this.holdings);
+  get kept(): KeptHoldings {
+    return toKeep(this.holdings, this.rules.node);
   }
 
   seeNewKubelet(nowMs: number): void {
-    this.take({ kind: 'kubelet-appeared', atMs: nowMs, checkpoint: this.#kubelet.read() });
+    const { identity: kubelet } = this.#kubelet;
+    this.take({ kind: 'kubelet-appeared', atMs: nowMs, kubelet, checkpoint: this.#kubelet.read() });
     this.#send(nowMs);
   }
 

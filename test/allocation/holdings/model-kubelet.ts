@@ -34,6 +34,7 @@ export class ModelKubelet {
   #file: readonly BookedDevices[] | null = null;
   /** The file before the last write that a list caused. */
   #olderFile: readonly BookedDevices[] | null = null;
+  #runs = 1;
   /** Lists since the last restart that show less than there is. */
   #partialLists = 0;
 
@@ -42,6 +43,11 @@ export class ModelKubelet {
     this.#entries = [...found];
     this.#file = found.length === 0 ? null : [...found];
     this.#countAllocated();
+  }
+
+  /** Which kubelet process this is. */
+  get identity(): string {
+    return `run ${this.#runs}`;
   }
 
   get entries(): readonly BookedDevices[] {
@@ -117,6 +123,7 @@ export class ModelKubelet {
 
   /** Dies and starts again from its file. Containers run on. */
   restart(loss: 'none' | 'last-write-for-a-list' | 'file'): void {
+    this.#runs += 1;
     if (loss === 'last-write-for-a-list') this.#file = this.#olderFile;
     if (loss === 'file') this.#file = null;
     this.#olderFile = this.#file;

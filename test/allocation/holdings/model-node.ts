@@ -33,6 +33,8 @@ export const stepWeights = {
   'lose-file': 1,
   'remove-file': 1,
   'agent-restart': 1,
+  'both-restart': 1,
+  'lose-file-unseen': 1,
   fault: 1,
   mend: 1,
   config: 1,
@@ -61,6 +63,9 @@ export class ModelNode {
   #pods = 0;
   /** The agent's loop is held up: nothing is looked at and no list is sent. */
   #isDeaf = false;
+  /** Whether the driver says how much memory is in use, and when it was read last. */
+  readonly #driverTells: boolean;
+  #readMs = 0;
 
   readonly #steps: Readonly<Record<StepKind, (a: number, b: number) => void>> = {
     'memory-pod': (a) => this.#admit([app(memoryResource, 1 + (a % 8))]),
@@ -70,11 +75,7 @@ export class ModelNode {
       const one = { ...app(memoryResource, 1 + (a % 4)), name: 'one' };
       this.#admit([init(gpuResource, 1), one, app(memoryResource, 1 + (b % 4))]);
     },
-    end: (a) => {
-      const running = this.kubelet.pods.filter(({ active }) => active);
-      const pod = running[a % Math.max(1, running.length)];
-      if (pod !== undefined) this.#endPod(pod);
-    },
+    end: (a) => this.#endOne(a),
     wait: () => undefined,
     restart: () => this.#restartKubelet('none'),
     'restart-lossy': () => this.#restartKubelet('last-write-for-a-list'),
@@ -87,6 +88,11 @@ export class ModelNode {
       this.kubelet.removeFile();
     },
     'agent-restart': () => this.#restartAgent(),
+    'both-restart': (a, b) => this.#restartBoth(a % 2 === 0 ? 'none' : 'last-write-for-a-list', b),
+    'lose-file-unseen': (_, b) => {
+      this.#letAgentSeeAll();
+      this.#restartBoth('file', b);
+    },
     fault: (a) => this.agent.faults.set(gpus[a % gpus.length]?.uuid ?? '', 'planted'),
     mend: () => this.agent.faults.clear(),
     config: (a, b) =>
@@ -109,6 +115,7 @@ export class ModelNode {
   };
 
   constructor(seed: number) {
+    this.#driverTells = seed % 2 === 0;
     const found = seed % 3 === 0 ? [this.#otherPluginsPod(seed % gpus.length)] : [];
     this.kubelet = new ModelKubelet(
       seed,
@@ -128,7 +135,7 @@ export class ModelNode {
       maxPerContainer: null,
       fit: 'guaranteed',
     });
-    this.agent.start(this.nowMs, []);
+    this.agent.start(this.nowMs, null);
   }
 
   run(step: Step): void {
@@ -144,17 +151,29 @@ export class ModelNode {
     const untilMs = this.nowMs + ms;
     while (this.nowMs < untilMs) {
       this.nowMs = Math.min(untilMs, this.nowMs + 500);
+      if (this.#driverTells && this.nowMs - this.#readMs >= 4000) this.#readMemory();
       if (!this.#isDeaf) this.agent.turn(this.nowMs);
     }
   }
 
-  /** Everything has ended: pods, faults, and what an admin has to say of orphans. */
+  /** A container that runs uses memory; 40 MiB are in use where none does. */
+  #readMemory(): void {
+    this.#readMs = this.nowMs;
+    const used = gpus.map(({ uuid }) => {
+      const isInUse = this.living.some(({ gpu: at }) => at === uuid);
+      return { uuid, usedMiB: isInUse ? 700 : 540, reservedMiB: 500 };
+    });
+    this.agent.take({ kind: 'memory-used', atMs: this.nowMs, gpus: used });
+  }
+
+  /** Everything has ended: pods and faults, and orphans by what the driver says, or an admin. */
   end(): void {
     this.#isDeaf = false;
     for (const pod of this.kubelet.pods) this.#endPod(pod);
     this.agent.faults.clear();
     Object.assign(this.agent.config, { unitMiB: 1024, reservedPerGpuMiB: 0, maxPerContainer: null });
-    for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
+    if (!this.#driverTells)
+      for (const { uuid } of gpus) this.agent.take({ kind: 'acknowledged', atMs: this.nowMs, gpu: uuid });
     this.pass(100_000);
     this.nowMs += 3_600_000;
     this.agent.sendIfChanged(this.nowMs);
@@ -198,10 +217,23 @@ export class ModelNode {
   }
 
   #restartAgent(): void {
-    const { kept, config, faults } = this.agent;
     // A file that is missing when the agent begins means that nothing is held; no kubelet that lives has it so.
     if (this.kubelet.read() === 'absent') return;
     this.kubelet.loseStreams();
+    this.#beginAgent();
+  }
+
+  /** The kubelet restarts while no agent runs, and a pod may end. */
+  #restartBoth(loss: 'none' | 'last-write-for-a-list' | 'file', b: number): void {
+    if (b % 3 === 0) this.#endOne(b);
+    this.kubelet.restart(loss);
+    if (b % 3 === 1) this.#endOne(b);
+    this.#beginAgent();
+  }
+
+  /** A new agent in the place of one that was killed. */
+  #beginAgent(): void {
+    const { kept, config, faults } = this.agent;
     this.agent = new ModelAgent(gpus, this.kubelet, config);
     for (const [uuid, text] of faults) this.agent.faults.set(uuid, text);
     this.#isDeaf = false;
@@ -294,6 +326,12 @@ export class ModelNode {
     const total = gpus.find((one) => one.uuid === uuid)?.memoryTotalMiB ?? 0;
     const usable = total - this.agent.config.reservedPerGpuMiB;
     if (memory.length > 0) expect(sum <= usable, `${what} of ${usable} MiB`).toBe(true);
+  }
+
+  #endOne(at: number): void {
+    const running = this.kubelet.pods.filter(({ active }) => active);
+    const pod = running[at % Math.max(1, running.length)];
+    if (pod !== undefined) this.#endPod(pod);
   }
 
   #endPod(pod: ModelPod): void {

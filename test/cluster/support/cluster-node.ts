@@ -33,7 +33,7 @@ export interface ClusterNode extends AsyncDisposable {
   readonly kubelet: KubeletProgram;
   readonly gpus: SimulatedGpus;
   /** Starts an agent in the node's namespaces, so that every path has its default. */
-  startAgent(args?: readonly string[]): AgentProcess;
+  startAgent(args?: readonly string[], env?: Readonly<Record<string, string>>): AgentProcess;
   /** Starts an agent and waits until all GPUs can be given out. */
   startServingAgent(args?: readonly string[]): Promise<AgentProcess>;
   amount(): Promise<Amount>;
@@ -100,7 +100,7 @@ export async function openNodeOf(
     const all = gpus.ids.toSorted().join();
     await waitFor('the kubelet can give out all GPUs', usable, (ids) => ids.join() === all, deadlineMs);
   };
-  const start = (args: readonly string[] = []): AgentProcess => {
+  const start: ClusterNode['startAgent'] = (args = [], env = {}) => {
     const [executable, ...inside] = cluster.supervisor.inside([process.execPath]);
     const agent = startAgent(
       { executable, options: inside, script: agentBundle },
@@ -113,7 +113,7 @@ export async function openNodeOf(
         '--http-address=off',
         ...args,
       ],
-      cluster.supervisor.environment,
+      { ...cluster.supervisor.environment, ...env },
     );
     agents.push(agent);
     return agent;

@@ -8,7 +8,7 @@ import {
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-const folder = join(import.meta.dirname, '../../../deploy/policies');
+const deploy = join(import.meta.dirname, '../../../deploy');
 
 /**
  * Puts files of `deploy/policies` in force for the whole cluster, until they are disposed of. The API server needs a second or so
@@ -19,8 +19,21 @@ export async function applyPolicies(
   files: readonly string[],
   others: readonly KubernetesObject[] = [],
 ): Promise<AsyncDisposable> {
+  return applyDeployed(
+    config,
+    files.map((file) => `policies/${file}`),
+    others,
+  );
+}
+
+/** The same for any files below `deploy`. */
+export async function applyDeployed(
+  config: KubeConfig,
+  files: readonly string[],
+  others: readonly KubernetesObject[] = [],
+): Promise<AsyncDisposable> {
   const api = KubernetesObjectApi.makeApiClient(config);
-  const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+  const texts = await Promise.all(files.map((file) => readFile(join(deploy, file), 'utf8')));
   const objects = [...texts.flatMap((text) => loadAllYaml(text) as KubernetesObject[]), ...others];
   const made: KubernetesObject[] = [];
   const remove = async (): Promise<void> => {

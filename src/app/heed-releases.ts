@@ -1,0 +1,61 @@
+import { isOrphan } from '../allocation/holdings/orphans.ts';
+import type { Clock } from '../lib/clock.ts';
+import { describeError } from '../lib/errors.ts';
+import type { Log } from '../lib/log.ts';
+import { onceEach } from '../lib/once-each.ts';
+import { orphanKey, readReleases, removeRelease, type Release } from '../state/releases.ts';
+import type { Node } from './node.ts';
+
+const lookEveryMs = 1000;
+
+interface HeedReleasesDeps {
+  readonly stateDir: string;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** What is known after an admin's word has to be written down before the word is taken away. */
+interface Keeper {
+  save(): Promise<boolean>;
+}
+
+/** Looks, while there are orphans, for what an admin says of them with `slicewise orphans release`. */
+export async function heedReleases(
+  { books }: Pick<Node, 'books'>,
+  keeper: Keeper,
+  { stateDir, clock, log }: HeedReleasesDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const say = onceEach((text) => {
+    if (text !== '') log.warn(text);
+  });
+  while (!signal.aborted) {
+    await clock.sleep(lookEveryMs, signal);
+    if (!books.holdings.entries.some(isOrphan)) continue;
+    try {
+      for (const release of await readReleases(stateDir)) {
+        const why = heed(books, release, clock.now());
+        if (why !== null) log.warn({ gpu: release.gpu }, `nothing is released on ${release.gpu}: ${why}`);
+        await keeper.save();
+        await removeRelease(stateDir, release.gpu);
+      }
+      say('');
+    } catch (thrown) {
+      say(
+        `what an admin says of containers that the kubelet has lost cannot be read: ${describeError(thrown)}`,
+      );
+    }
+  }
+}
+
+/** Why the word does not count; `null` when it does. */
+function heed(books: Node['books'], { gpu, orphans }: Release, atMs: number): string | null {
+  if ('unreadable' in orphans) return `what was asked for cannot be read: ${orphans.unreadable}`;
+  const there = books.kept.orphans.filter(({ gpus }) => gpus.includes(gpu));
+  if (there.length === 0) return 'the kubelet has lost no container there';
+  const others = there.filter((orphan) => !orphans.has(orphanKey(orphan)));
+  if (others.length > 0)
+    return "the kubelet has lost others since that was said; look again with 'slicewise orphans', and say it again";
+  books.apply({ kind: 'acknowledged', atMs, gpu });
+  return null;
+}

@@ -1,0 +1,98 @@
+import { describeError, systemErrorCode } from '../lib/errors.ts';
+import type { ApiProblem } from './node-api.ts';
+
+/** What the API server has answered instead of a node. */
+export interface ErrorAnswer {
+  readonly code: number;
+  /** The answer's body, parsed or as text: a `Status` of Kubernetes, if the server is one. */
+  readonly body: unknown;
+  /** By lower-case name. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/** Who was asked about what. */
+export interface Asked {
+  readonly nodeName: string;
+  readonly server: string;
+  readonly timeoutMs: number;
+}
+
+/**
+ * The problem for a person.
+ * @param answer `null`: there was none, and `thrown` says why
+ */
+export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, asked: Asked): ApiProblem {
+  if (answer === null) return noAnswer(thrown, asked);
+  const { nodeName } = asked;
+  const said = `HTTP ${answer.code}${quote(statusMessage(answer.body))}`;
+  const retryAfterMs = readRetryAfter(answer.headers['retry-after']);
+  switch (answer.code) {
+    case 401:
+    case 403:
+      return {
+        kind: 'refused',
+        retryAfterMs,
+        message: `the API server does not let the agent write the status of node ${nodeName} (${said}): it needs a ClusterRole with the verbs get and patch on nodes/status, as in deploy/fast-status`,
+      };
+    case 404:
+      return {
+        kind: 'no-node',
+        retryAfterMs,
+        message: `the API server knows no node ${nodeName} (${said}): give the node's name (cluster.nodeName, --node-name, NODE_NAME)`,
+      };
+    case 409:
+      return {
+        kind: 'conflict',
+        retryAfterMs,
+        message: `somebody else is changing node ${nodeName} (${said})`,
+      };
+    case 429:
+      return { kind: 'throttled', retryAfterMs, message: `the API server is busy (${said})` };
+    default:
+      return {
+        kind: 'failed',
+        retryAfterMs,
+        message: `the API server at ${asked.server} failed on the status of node ${nodeName} (${said})`,
+      };
+  }
+}
+
+function noAnswer(thrown: unknown, { server, timeoutMs }: Asked): ApiProblem {
+  const late = thrown instanceof Error && thrown.name === 'TimeoutError';
+  const why = late ? `no answer within ${timeoutMs / 1000} s` : reasonOf(thrown);
+  return {
+    kind: 'unreachable',
+    retryAfterMs: 0,
+    message: `the API server at ${server} cannot be asked: ${why}`,
+  };
+}
+
+/** Connecting to a name with several addresses fails with one error for each, and no text of its own. */
+function reasonOf(thrown: unknown): string {
+  const cause: unknown = thrown instanceof Error ? thrown.cause : undefined;
+  if (cause instanceof AggregateError) return cause.errors.map(describeError).join(', ');
+  return describeError(thrown) || (systemErrorCode(thrown) ?? 'no reason given');
+}
+
+function statusMessage(body: unknown): string {
+  const parsed = typeof body === 'string' ? parse(body) : body;
+  if (typeof parsed !== 'object' || parsed === null || !('message' in parsed)) return '';
+  return typeof parsed.message === 'string' ? parsed.message : '';
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+function quote(text: string): string {
+  return text === '' ? '' : `: ${text.slice(0, 300)}`;
+}
+
+/** Seconds are what the API server sends; a date is for proxies, and then our own pause is enough. */
+function readRetryAfter(header: string | undefined): number {
+  return /^\d{1,4}$/.test(header ?? '') ? Number(header) * 1000 : 0;
+}

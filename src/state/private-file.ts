@@ -1,0 +1,65 @@
+import { constants, renameSync } from 'node:fs';
+import { lstat, mkdir, open, rm } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { OperatorError } from '../lib/errors.ts';
+
+/**
+ * Makes a folder that is the program's own (0700), or takes one that is there. A link in its place, or a folder that others may write
+ * to, is refused: what lies there may be anybody's.
+ * @throws Error
+ */
+export async function ownFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  await checkOwnFolder(folder);
+}
+
+/** The same for a folder that has to be there. @throws Error with the code `ENOENT` where it is not */
+export async function checkOwnFolder(folder: string): Promise<void> {
+  const found = await lstat(folder);
+  if (!found.isDirectory()) throw new OperatorError('not-ours', `${folder} is no folder, or a link to one`);
+  if ((found.mode & writableByOthers) !== 0)
+    throw new OperatorError('not-ours', `others may write to ${folder}: chmod go-w ${folder}`);
+}
+
+/**
+ * Reads a small text file that only its owner may write. No link is followed, and nothing but a plain file is opened for long.
+ * @throws Error with the code `ENOENT` where there is none; OperatorError for what is not as we write it
+ */
+export async function readPrivateFile(path: string, maxBytes: number): Promise<string> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const found = await file.stat();
+  const { mode, size } = found;
+  if (!found.isFile()) throw new OperatorError('not-ours', 'it is no plain file');
+  if ((mode & writableByOthers) !== 0) throw new OperatorError('not-ours', 'others may write to it');
+  if (size > maxBytes) throw new OperatorError('too-large', `it has ${size} bytes, more than ${maxBytes}`);
+  const text = Buffer.alloc(size);
+  const { bytesRead } = await file.read(text, 0, size, 0);
+  return text.toString('utf8', 0, bytesRead);
+}
+
+/**
+ * Replaces a file (0600) as a whole: a reader sees the old text or the new one. One writer at a time.
+ * @param temporary name of the new file until it is complete, in the same folder
+ * @param mayReplace asked at the last moment; where it says no, all stays as it was
+ * @throws Error
+ */
+export async function replacePrivateFile(
+  path: string,
+  text: string,
+  { temporary, mayReplace }: { readonly temporary: string; readonly mayReplace: () => boolean },
+): Promise<void> {
+  const beside = join(dirname(path), temporary);
+  await rm(beside, { force: true });
+  try {
+    {
+      await using file = await open(beside, 'wx', 0o600);
+      await file.writeFile(text);
+      await file.sync();
+    }
+    if (mayReplace()) renameSync(beside, path);
+  } finally {
+    await rm(beside, { force: true });
+  }
+}
+
+const writableByOthers = 0o022;

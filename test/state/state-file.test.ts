@@ -1,0 +1,140 @@
+import {
+  chmod,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import type { KeptEntry } from '../../src/allocation/holdings/kept-holdings.ts';
+import { encodeState, readState, writeState, type KeptState } from '../../src/state/state-file.ts';
+
+let folder = '';
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'sw-'));
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const entry: KeptEntry = {
+  owner: { podUid: 'uid', container: 'main' },
+  resource: 'nvidia.com/gpu-memory',
+  deviceIds: ['m0', 'm1'],
+  record: '{"version":1,"gpus":[{"uuid":"GPU-a","mib":2048}]}',
+  shown: { namespace: 'ns', pod: 'p', container: 'main' },
+};
+const state: KeptState = {
+  bootId: '11111111-1111-4111-8111-111111111111',
+  gpus: [{ uuid: 'GPU-a', index: 0 }],
+  holdings: {
+    kubelet: '1:2:3',
+    orphans: [{ ...entry, owner: null, record: null, gpus: ['GPU-a'] }],
+    booked: [{ ...entry, shown: null }],
+  },
+};
+const text = encodeState(state);
+const always = (): boolean => true;
+
+async function write(content: string, mode = 0o600): Promise<void> {
+  await writeFile(join(folder, 'state.json'), content);
+  await chmod(join(folder, 'state.json'), mode);
+}
+
+describe('the state file', () => {
+  it('reads what it wrote, in a folder of its own', async () => {
+    const own = join(folder, 'a', 'b');
+    await writeState(own, text, always);
+    expect(await readState(own)).toEqual({ kind: 'state', state });
+    expect((await stat(own)).mode & 0o777).toBe(0o700);
+    expect((await stat(join(own, 'state.json'))).mode & 0o777).toBe(0o600);
+    expect(await readdir(own)).toEqual(['state.json']);
+  });
+
+  it('says the same of what it read', async () => {
+    await writeState(folder, text, always);
+    const reading = await readState(folder);
+    expect(reading.kind === 'state' && encodeState(reading.state)).toBe(text);
+  });
+
+  it('leaves alone what a later version says beside', async () => {
+    await write(text.replaceAll('"owner"', '"x":1,"owner"').replace('"version"', '"y":2,"version"'));
+    expect(await readState(folder)).toEqual({ kind: 'state', state });
+  });
+
+  it('is replaced as a whole, past what a crash has left', async () => {
+    await write('old');
+    await writeFile(join(folder, '.state.json.new'), 'half');
+    await writeState(folder, text, always);
+    expect(await readFile(join(folder, 'state.json'), 'utf8')).toBe(text);
+    expect(await readdir(folder)).toEqual(['state.json']);
+  });
+
+  it('stays as it was when it belongs to someone else by now', async () => {
+    await write('of the successor');
+    await writeState(folder, text, () => false);
+    expect(await readFile(join(folder, 'state.json'), 'utf8')).toBe('of the successor');
+    expect(await readdir(folder)).toEqual(['state.json']);
+  });
+
+  it('never writes through a link', async () => {
+    const aim = join(folder, 'aim');
+    await writeFile(aim, 'precious');
+    await symlink(aim, join(folder, 'state.json'));
+    await symlink(aim, join(folder, '.state.json.new'));
+    await writeState(folder, text, always);
+    expect(await readFile(aim, 'utf8')).toBe('precious');
+    expect((await lstat(join(folder, 'state.json'))).isFile()).toBe(true);
+  });
+
+  it('is absent where there is no folder', async () => {
+    expect(await readState(join(folder, 'none'))).toEqual({ kind: 'absent' });
+    expect(await readState(folder)).toEqual({ kind: 'absent' });
+  });
+
+  it.each<[string, () => Promise<void>, string]>([
+    ['no JSON', () => write('{"version": 1'), 'it is no JSON'],
+    ['cut off', () => write(text.slice(0, -20)), 'it is no JSON'],
+    ['empty', () => write(''), 'it is no JSON'],
+    ['a newer version', () => write(text.replace('"version":1', '"version":2')), 'its format is 2'],
+    ['no version', () => write('{}'), 'version'],
+    ['another shape', () => write(text.replace('"m0"', '0')), 'holdings.orphans.0.deviceIds.0'],
+    ['huge', () => write(' '.repeat(8 * 1024 * 1024 + 1)), 'more than 8388608'],
+    ['a file that all may write to', () => write(text, 0o666), 'others may write to it'],
+    ['a file that its group may write to', () => write(text, 0o660), 'others may write to it'],
+    ['a folder', () => mkdir(join(folder, 'state.json')), 'it is no plain file'],
+    [
+      'a link to a good one',
+      async () => {
+        await writeState(join(folder, 'other'), text, always);
+        await symlink(join(folder, 'other/state.json'), join(folder, 'state.json'));
+      },
+      'it is a link',
+    ],
+  ])('cannot be used: %s', async (_, prepare, reason) => {
+    await prepare();
+    const reading = await readState(folder);
+    expect(reading).toMatchObject({ kind: 'unusable', reason: expect.stringContaining(reason) as string });
+    expect(JSON.stringify(reading).length).toBeLessThan(500);
+  });
+
+  it.each<[string, (path: string) => Promise<void>, string]>([
+    ['a folder that others may write to', (path) => mkdir(path).then(() => chmod(path, 0o777)), 'chmod go-w'],
+    ['a link', (path) => symlink(folder, path), 'link'],
+    ['a file', (path) => writeFile(path, ''), 'EEXIST'],
+  ])('is not written into %s', async (_, prepare, reason) => {
+    const own = join(folder, 'own');
+    await prepare(own);
+    await expect(writeState(own, text, always)).rejects.toThrow(reason);
+  });
+
+  it('is not written when nobody would read it again', async () => {
+    await expect(writeState(folder, 'x'.repeat(8 * 1024 * 1024 + 1), always)).rejects.toThrow('more to keep');
+    expect(await readdir(folder)).toEqual([]);
+  });
+});
