@@ -21,7 +21,6 @@ const result: SoakResult = {
   availableMs: { 'restart-agent': [500, 700], 'take-over': [], 'restart-kubelet': [], 'restart-both': [] },
   checks: { all: 11, withPodResources: 6 },
   afterForce: [],
-  withheld: 0,
   violations: [{ rule: 'a rule', detail: 'broken' }],
 };
 

@@ -136,7 +136,6 @@ async function changeAgent(
     meanwhile === null ? null : act(scene, meanwhile),
     scene.agents.end(scene.serving, signal),
   ]);
-  scene.suspects.agentEnds();
   scene.serving = successor ?? scene.agents.start();
   await hasRegistered(scene.serving);
   return signalMs;
@@ -150,10 +149,7 @@ async function changeKubelet(scene: Scene, { kind, signal, meanwhile }: RestartS
   scene.suspects.kubeletEnds(scene.serving.log, performance.now());
   for (const [uid, pod] of scene.known)
     if (pod.kills.length > 0) scene.known.set(uid, { ...pod, lostStarts: pod.lostStarts + 1 });
-  if (kind === 'restart-both') {
-    await scene.agents.end(scene.serving, signal);
-    scene.suspects.agentEnds();
-  }
+  if (kind === 'restart-both') await scene.agents.end(scene.serving, signal);
   if (meanwhile !== null) await act(scene, meanwhile);
   if (kind === 'restart-both') scene.serving = scene.agents.start();
   return kubelet.start();

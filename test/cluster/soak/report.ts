@@ -24,7 +24,6 @@ export function reportSoak(result: SoakResult): string {
     ]),
     ['checks', `${checks.all}, ${checks.withPodResources} of them with pod resources`],
     ['GPUs given anew before a pod deleted by force had ended', String(result.afterForce.length)],
-    ['GPUs withheld in the end until the agent was restarted', String(result.withheld)],
     ['violations', String(result.violations.length)],
   ];
   const violations = result.violations.map(({ rule, detail }) => `VIOLATION: ${rule}: ${detail}\n`);

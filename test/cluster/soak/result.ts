@@ -26,7 +26,5 @@ export interface SoakResult {
   };
   /** GPUs that a pod got while a container of a pod that was deleted by force still had them: Kubernetes' own limit. */
   readonly afterForce: readonly string[];
-  /** GPUs that the last agent withheld in the end, after a restart of the kubelet, until it was restarted. */
-  readonly withheld: number;
   readonly violations: readonly Violation[];
 }

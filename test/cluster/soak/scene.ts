@@ -24,8 +24,6 @@ export interface Scene {
   readonly suspects: Suspects;
   /** Milliseconds until all GPUs could be given out again, by what was restarted. */
   readonly availableMs: Record<RestartStep['kind'], number[]>;
-  /** How many GPUs were withheld in the end until the agent was restarted. */
-  withheld: number;
   plan: Plan;
   serving: AgentProcess;
   /** Until then, of `performance.now()`, the kubelet may be admitting a pod that the API server no longer has. */
@@ -50,7 +48,9 @@ export async function waitUntilUsable({ node, suspects }: Scene, plan: Plan): Pr
       const checkpoint = await readCheckpoint(node.cluster);
       for (const gpu of gpusWithMemory(checkpoint)) withMemory.add(gpu);
       const units = await readAllocatable(node.cluster, memoryResource);
-      return { whole: await node.usable(), units: new Set(units), checkpoint };
+      const whole = await node.usable();
+      suspects.areUsable(whole);
+      return { whole, units: new Set(units), checkpoint };
     },
     ({ whole, units, checkpoint }) =>
       whole.every((gpu) => well.includes(gpu)) &&

@@ -3,9 +3,9 @@ import { seededRandom } from '../../../src/simulator/seeded-random.ts';
 import type { ClusterNode } from '../support/cluster-node.ts';
 import { readRunningContainers } from '../support/oracle.ts';
 import { gpuPod } from '../support/pod-spec.ts';
-import { patienceMs, waitFor } from '../support/wait.ts';
+import { patienceMs } from '../support/wait.ts';
 import { act } from './act.ts';
-import { Agents, hasRegistered } from './agents.ts';
+import { Agents } from './agents.ts';
 import { Disturbances } from './disturbances.ts';
 import { soakMemory } from './gpus-of-soak.ts';
 import { Judge } from './judge.ts';
@@ -60,7 +60,6 @@ export async function soak(node: ClusterNode, options: SoakOptions): Promise<Soa
     uids: new Map(),
     violations: [],
     suspects: new Suspects(),
-    withheld: 0,
     availableMs: { 'restart-agent': [], 'take-over': [], 'restart-kubelet': [], 'restart-both': [] },
     plan: newPlan(node.gpus.ids.length),
     serving: agents.start(),
@@ -102,7 +101,6 @@ export async function soak(node: ClusterNode, options: SoakOptions): Promise<Soa
     availableMs: scene.availableMs,
     checks: { all: judge.checks, withPodResources: judge.withPodResources },
     afterForce: [...judge.afterForce],
-    withheld: scene.withheld,
     violations: scene.violations,
   };
 }
@@ -115,7 +113,6 @@ async function finish(scene: Scene, judge: Judge, say: (line: string) => void): 
   await node.pods.deleteAll();
   scene.plan = newPlan(node.gpus.ids.length);
   const all = node.gpus.ids.length;
-  await letGoOfSuspects(scene, say);
   await node.waitForAmount({ capacity: all, allocatable: all }, freeWithinMs);
   const { metadata } = await node.pods.run(gpuPod('whole', all));
   const running = await readRunningContainers(node.cluster);
@@ -128,26 +125,6 @@ async function finish(scene: Scene, judge: Judge, say: (line: string) => void): 
     await delay(200);
     open = await judge.check();
   }
-}
-
-/** Restarts the agent when it withholds GPUs that nobody has, which it may after a restart of the kubelet. */
-async function letGoOfSuspects(scene: Scene, say: (line: string) => void): Promise<void> {
-  const { node, agents, suspects } = scene;
-  const well = node.gpus.ids;
-  await waitFor(
-    'all GPUs but those that may be withheld can be given out',
-    () => node.usable(),
-    (ids) => well.every((gpu) => ids.includes(gpu) || suspects.gpus.has(gpu)),
-    freeWithinMs,
-  );
-  for (const end = performance.now() + freeWithinMs; performance.now() < end; await delay(200))
-    if ((await node.usable()).length === well.length) return;
-  scene.withheld = well.length - (await node.usable()).length;
-  say(`  ${scene.withheld} GPUs are withheld; the agent is restarted`);
-  await agents.end(scene.serving, 'SIGTERM');
-  suspects.agentEnds();
-  scene.serving = agents.start();
-  await hasRegistered(scene.serving);
 }
 
 /** What became of the pods. */

@@ -4,8 +4,8 @@ import type { LogLine } from '../../../src/simulator/agent-process.ts';
 const recentMs = 15_000;
 
 /**
- * GPUs that an agent may withhold after a restart of the kubelet, until it is restarted itself: those of pods that ended right before. It
- * cannot tell them from pods that run on and that the new kubelet does not know.
+ * GPUs that an agent may withhold after a restart of the kubelet, until it has seen for a while that nobody uses their memory: those of pods
+ * that ended right before. It cannot tell them from pods that run on and that the new kubelet does not know.
  */
 export class Suspects {
   #seen: { readonly atMs: number; readonly gpus: readonly string[] }[] = [];
@@ -26,8 +26,9 @@ export class Suspects {
     this.#suspects = this.#suspects.union(new Set(this.#seen.flatMap(({ gpus }) => gpus)));
   }
 
-  agentEnds(): void {
-    this.#suspects = new Set();
+  /** The node gives them out again. */
+  areUsable(gpus: readonly string[]): void {
+    this.#suspects = this.#suspects.difference(new Set(gpus));
   }
 }
 
