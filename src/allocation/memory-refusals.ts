@@ -1,3 +1,4 @@
+import type { Entry } from './holdings/entry.ts';
 import { gpuResource } from '../resources/resource-name.ts';
 import { memoryResource } from '../resources/memory-units.ts';
 import { isForeign, isMemory } from './holdings/node-gpus.ts';
@@ -50,32 +51,32 @@ export function explainNoRoom(
 }
 
 /** For a request that comes while nothing new is offered of memory. */
-export function explainPause(
-  units: number,
+export function explainPause(units: number, pause: MemoryPause, offer: MemoryOffer): string {
+  return `${memoryResource}: ${units} asked, but ${whyPaused(pause, offer)}. Delete the pod, so that it is placed anew.`;
+}
+
+/** Why nothing new is offered of memory, and until when, as the rest of a sentence. */
+export function whyPaused(
   pause: MemoryPause,
-  { plan, holdings, node }: MemoryOffer,
+  { plan, holdings, node }: Pick<MemoryOffer, 'plan' | 'holdings' | 'node'>,
 ): string {
-  const again = 'Delete the pod, so that it is placed anew.';
-  const asked = `${memoryResource}: ${units} asked`;
+  const { entries } = holdings;
   switch (pause) {
     case 'starting':
-      return `${asked}, but the agent on this node has just started and the kubelet's record could not be read in time. ${again}`;
+      return "the agent on this node has just started and the kubelet's record could not be read in time";
     case 'unreadable-checkpoint':
-      return `${asked}, but the kubelet's record of what is held on this node cannot be read. The cluster admin finds why in the agent's log. ${again}`;
+      return "the kubelet's record of what is held on this node cannot be read; the agent's log says why";
     case 'foreign-allocation': {
-      const foreign = holdings.entries.find((entry) => isForeign(entry, node));
+      const foreign = entries.find((entry) => isForeign(entry, node));
       const owner = foreign?.owner ?? null;
       const whose = owner === null ? '' : ` (pod ${owner.podUid}, container ${owner.container})`;
-      return `${asked}, but a container on this node${whose} holds ${foreign?.resource ?? 'devices'} that were not given by this agent. Memory is offered again when it has ended. ${again}`;
+      return `a container on this node${whose} holds ${foreign?.resource ?? 'devices'} that were not given by this agent; memory is offered again when it has ended`;
     }
     case 'other-unit': {
-      const other = holdings.entries.find(
-        (entry) =>
-          isMemory(entry, node) &&
-          entry.record?.units !== undefined &&
-          entry.record.units.mib !== plan.unitMiB,
-      );
-      return `${asked}, but containers on this node still hold units of ${other?.record?.units?.mib ?? '?'} MiB, and a unit is ${plan.unitMiB} MiB now. Memory is offered again when they have ended. ${again}`;
+      const isOther = (entry: Entry): boolean =>
+        isMemory(entry, node) && entry.record?.units !== undefined && entry.record.units.mib !== plan.unitMiB;
+      const mib = entries.find(isOther)?.record?.units?.mib ?? '?';
+      return `containers on this node still hold units of ${mib} MiB, and a unit is ${plan.unitMiB} MiB now; memory is offered again when they have ended`;
     }
   }
 }

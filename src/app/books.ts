@@ -7,7 +7,8 @@ import { nextHoldings } from '../allocation/holdings/next-holdings.ts';
 import { isMemory, type NodeGpus } from '../allocation/holdings/node-gpus.ts';
 import { orphanNews, type OrphanNews } from '../allocation/holdings/orphan-news.ts';
 import { toKeep } from '../allocation/holdings/recall.ts';
-import type { MemoryOffer } from '../allocation/memory-view.ts';
+import { whyPaused } from '../allocation/memory-refusals.ts';
+import { pauseOf, type MemoryOffer } from '../allocation/memory-view.ts';
 import { placeMemory, type MemoryDecision } from '../allocation/place-memory.ts';
 import { placeWhole, type WholeDecision } from '../allocation/place-whole.ts';
 import type { Fit } from '../allocation/promise.ts';
@@ -102,6 +103,13 @@ export class Books {
   get offer(): MemoryOffer {
     const { plan, node, faults, maxPerContainer, fit } = this.#terms;
     return { plan, node, faults, maxPerContainer, fit, holdings: this.#holdings, damping: this.#damping };
+  }
+
+  /** Why nothing new is given of memory, for a person; `null` when it is, or none is offered. */
+  get whyPaused(): string | null {
+    if (!this.areNeeded) return null;
+    const pause = pauseOf(this.offer);
+    return pause === null ? null : whyPaused(pause, this.offer);
   }
 
   /** Hears of each change. Returns the way to stop it. */

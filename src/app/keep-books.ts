@@ -83,7 +83,8 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
   const say = onceEach((text) => {
-    if (text !== '') log.warn(text);
+    if (text === '') log.info('GPU memory is given out again');
+    else log.warn(text);
   });
   const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
   while (!signal.aborted) {
@@ -99,13 +100,19 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
           ? await takeList(books, deps, isQuiet, signal)
           : 'done';
       if (wanted === 'unanswered') notBeforeMs = nowMs + tryAgainMs;
-      say(books.holdings.books === 'unreadable' ? unreadable : '');
+      say(describePause(books));
     } catch (thrown) {
       if (signal.aborted) return;
       notBeforeMs = nowMs + tryAgainMs;
       say(`what containers hold cannot be asked of the kubelet: ${describeError(thrown)}`);
     }
   }
+}
+
+/** What keeps memory from being given out; empty when nothing does. */
+function describePause(books: Books): string {
+  if (books.holdings.books === 'unreadable') return unreadable;
+  return books.whyPaused === null ? '' : `no GPU memory is given out: ${books.whyPaused}`;
 }
 
 type Outcome = 'done' | 'unanswered';

@@ -38,11 +38,12 @@ export class NodeProbe {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
     }
+    const { standingBy } = serving;
     return judgeReadiness({
       nowMs: this.#clock.now(),
       configProblem: this.#configProblem,
       waitingFor: serving.waitingFor,
-      standingBy: serving.standingBy,
+      standingBy,
       resources: offers.value.map(({ resource }) => ({
         name: resource,
         connected: serving.isConnected(resource),
@@ -52,6 +53,7 @@ export class NodeProbe {
       degradations: (remarks.value?.degradations ?? []).map(({ message }) => message),
       cdi: described.value?.cdi ?? null,
       orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,
+      memoryPause: standingBy ? null : books.whyPaused,
       stateTrouble: stateTrouble.value,
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });

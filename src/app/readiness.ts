@@ -19,6 +19,8 @@ export interface ReadinessFacts {
   readonly rescanIntervalMs: number;
   /** How many containers the kubelet has lost that may still run on GPUs. */
   readonly orphans: number;
+  /** Why nothing new is given of GPU memory; `null` when it is, or none is offered. */
+  readonly memoryPause: string | null;
   /** Why nothing can be kept for the next run of the agent; `null` when it can. */
   readonly stateTrouble: string | null;
 }
@@ -67,6 +69,7 @@ function notes({
   degradations,
   cdi,
   orphans,
+  memoryPause,
   stateTrouble,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
@@ -78,6 +81,7 @@ function notes({
     ...(orphans === 0
       ? []
       : [`containers that the kubelet has lost and that may still run: ${orphans}; see 'slicewise orphans'`]),
+    ...(memoryPause === null ? [] : [`no GPU memory is given out: ${memoryPause}`]),
     ...(stateTrouble === null ? [] : [stateTrouble]),
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),

@@ -18,6 +18,7 @@ const serving: ReadinessFacts = {
   cdi: null,
   rescanIntervalMs: 4000,
   orphans: 0,
+  memoryPause: null,
   stateTrouble: null,
 };
 
@@ -39,6 +40,12 @@ const cases: readonly [
     { cdi: { problem: null, trouble: ['two drivers', 'no hooks'] } },
     true,
     ['cdi: two drivers', 'cdi: no hooks'],
+  ],
+  [
+    'while no memory is given out',
+    { memoryPause: 'containers still hold other units' },
+    true,
+    ['no GPU memory is given out: containers still hold other units'],
   ],
   ['with what it does not offer as asked', { degradations: ['GPU 1 is empty'] }, true, ['GPU 1 is empty']],
   [
