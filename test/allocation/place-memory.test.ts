@@ -255,7 +255,7 @@ describe('what the author of a pod reads', () => {
     [
       'a foreign entry',
       refused(History.settled(bookedDevice('f', 'GPU-x')), fresh),
-      'nvidia.com/gpu-memory: 3 asked, but a container on this node (pod f, container app) holds nvidia.com/gpu that were not given by this agent. Memory is offered again when it has ended. Delete the pod, so that it is placed anew.',
+      'nvidia.com/gpu-memory: 3 asked, but a container on this node (pod f, container app) holds nvidia.com/gpu that were not given by this agent; memory is offered again when it has ended. Delete the pod, so that it is placed anew.',
     ],
   ])('says of %s', (_, message, expected) => {
     expect(message).toBe(expected);
