@@ -1,7 +1,7 @@
-import { isPending, type Entry } from './entry.ts';
+import { idsText, isPending, type Entry } from './entry.ts';
 import type { UsedMemory } from './events.ts';
 import type { Holdings } from './holdings.ts';
-import { gpusOf, type NodeGpus } from './node-gpus.ts';
+import { gpuOfId, gpusOf, type NodeGpus } from './node-gpus.ts';
 
 /** Used memory of a GPU that nothing runs on, over what the driver reserves. */
 const unusedMiB = 64;
@@ -59,17 +59,25 @@ export function takeUsedMemory(
   });
 }
 
-/** Frees what orphans hold on a GPU. */
+/** Frees what orphans hold on a GPU; what they hold on others stays. */
 export function freeOrphans(holdings: Holdings, gpu: string, node: NodeGpus): Holdings {
   const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
     if (!isOrphan(entry) || !gpusOf(entry, node).includes(gpu)) return [entry];
-    const gpus = (entry.record?.gpus ?? []).filter(({ uuid }) => uuid !== gpu);
-    return entry.record === null || gpus.length === 0
-      ? []
-      : [{ ...entry, record: { ...entry.record, gpus } }];
+    return withoutGpu(entry, gpu, node);
   });
   const quietSinceMs = new Map([...holdings.quietSinceMs].filter(([uuid]) => uuid !== gpu));
   return { ...holdings, entries, quietSinceMs };
+}
+
+/** The entry on its other GPUs; none when it has no other. */
+function withoutGpu(entry: Entry, gpu: string, node: NodeGpus): readonly Entry[] {
+  if (entry.record !== null) {
+    const gpus = entry.record.gpus.filter(({ uuid }) => uuid !== gpu);
+    return gpus.length === 0 ? [] : [{ ...entry, record: { ...entry.record, gpus } }];
+  }
+  // Another plugin's: its ids say where it is, and one that names no GPU is not freed with this one.
+  const ids = new Set([...entry.ids].filter((id) => gpuOfId(id, node) !== gpu));
+  return ids.size === 0 ? [] : [{ ...entry, ids, idsText: idsText(ids) }];
 }
 
 /** UUIDs of the GPUs on which orphans are booked and nothing else is. */

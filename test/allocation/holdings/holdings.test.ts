@@ -242,6 +242,8 @@ describe('a new kubelet', () => {
 
 describe('orphans', () => {
   const orphaned = (): History => History.settled(app).kubelet(100, 'absent');
+  const pair = { ...bookedDevice('w', 'GPU-a'), deviceIds: ['GPU-a', 'GPU-b'] };
+  const orphanedPair = (): History => History.settled(pair).kubelet(100, 'absent');
 
   it.each<[string, History, readonly string[]]>([
     ['what the new kubelet has not loaded', orphaned(), ['p m0+9 on GPU-a orphan']],
@@ -318,6 +320,21 @@ describe('orphans', () => {
     ],
     ['an admin acknowledges', orphaned().acknowledged(101, 'GPU-a'), []],
     ['an admin acknowledges another GPU', orphaned().acknowledged(101, 'GPU-b'), ['p m0+9 on GPU-a orphan']],
+    [
+      "of another plugin's, one of two GPUs is acknowledged",
+      orphanedPair().acknowledged(101, 'GPU-a'),
+      ['w GPU-b on GPU-b orphan'],
+    ],
+    [
+      "of another plugin's, one of two GPUs is unused",
+      orphanedPair().used(101, 0).used(111, 0),
+      ['w GPU-b on GPU-b orphan'],
+    ],
+    [
+      "of another plugin's, both GPUs are acknowledged",
+      orphanedPair().acknowledged(101, 'GPU-a').acknowledged(102, 'GPU-b'),
+      [],
+    ],
     ['memory unused, twice 10 s apart', orphaned().used(101, 564).used(111, 500), []],
     ['memory unused, twice 9 s apart', orphaned().used(101, 564).used(110, 500), ['p m0+9 on GPU-a orphan']],
     ['memory unused once', orphaned().used(101, 564), ['p m0+9 on GPU-a orphan']],
