@@ -93,10 +93,15 @@ export class Books {
     return this.#holdings.entries.some((entry) => isMemory(entry, this.#terms.node));
   }
 
+  /** Whether config and GPUs have said anything yet: before, nobody knows whether memory will be offered. */
+  get hasTerms(): boolean {
+    return this.#terms !== noTerms;
+  }
+
   /** What the next run of the agent has to know. Where nobody needs books, what they say of the kubelet's is stale. */
   get kept(): KeptHoldings {
     const kept = toKeep(this.#holdings, this.#terms.node);
-    return this.areNeeded ? kept : { ...kept, booked: [] };
+    return this.#areFollowed ? kept : { ...kept, booked: [] };
   }
 
   /** What lists are made of and requests are held against. */
@@ -133,7 +138,7 @@ export class Books {
       void this.#open(this.#kubelet, terms, Promise.resolve({ ...this.kept, booked: [] }));
       return;
     }
-    const mattered = this.areNeeded;
+    const mattered = this.#areFollowed;
     this.#terms = terms;
     if (mattered || this.areNeeded) this.#tell();
   }
@@ -162,7 +167,7 @@ export class Books {
   }
 
   apply(event: HoldingsEvent): void {
-    if (event.kind === 'kubelet-appeared' && !this.areNeeded) {
+    if (event.kind === 'kubelet-appeared' && !this.#areFollowed) {
       // What is in the books was not followed, so it says nothing of what this kubelet has lost.
       this.#missedSome = true;
       return;
@@ -229,6 +234,11 @@ export class Books {
     const record = decodeRecord(response.annotations[recordAnnotation] ?? '');
     if (record === null) throw new Error(`the answer for ${resource} has no record`);
     this.apply({ kind: 'answered', atMs: this.#clock.now(), resource, deviceIds: ids, record, claim });
+  }
+
+  /** Until the terms say that books are not needed, they may be: what happens before must not be missed. */
+  get #areFollowed(): boolean {
+    return !this.hasTerms || this.areNeeded;
   }
 
   async #open(

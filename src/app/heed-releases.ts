@@ -31,7 +31,8 @@ export async function heedReleases(
   });
   while (!signal.aborted) {
     await clock.sleep(lookEveryMs, signal);
-    if (!books.holdings.entries.some(isOrphan)) continue;
+    // Before the node is planned nothing is written down.
+    if (!books.hasTerms || !books.holdings.entries.some(isOrphan)) continue;
     try {
       for (const release of await readReleases(stateDir)) {
         const why = heed(books, release, clock.now());

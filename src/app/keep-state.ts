@@ -93,7 +93,10 @@ class StateKeeper implements Disposable {
     if (reading.kind === 'state') this.#written = encodeState(reading.state);
   }
 
-  /** Writes the state as it is now, if it is another one than in the file; false when that fails. Never rejects. */
+  /**
+   * Writes the state as it is now, if it is another one than in the file and the node has been planned; false when that fails. Never
+   * rejects.
+   */
   save(): Promise<boolean> {
     this.#last = this.#last.then(() => this.#save());
     return this.#last;
@@ -106,6 +109,8 @@ class StateKeeper implements Disposable {
 
   async #save(): Promise<boolean> {
     const { books, inventory } = this.#node;
+    // What is there says more than an agent that has seen no GPU yet.
+    if (!books.hasTerms) return true;
     const { kept } = books;
     if (this.#written === null && isEmpty(kept)) return true;
     const gpus = (inventory.value.reading?.snapshot.gpus ?? []).map(({ uuid, index }) => ({ uuid, index }));

@@ -6,7 +6,7 @@ import type { Node } from '../../src/app/node.ts';
 import { askRelease } from '../../src/state/releases.ts';
 import { readState } from '../../src/state/state-file.ts';
 import { settle } from '../support/manual-clock.ts';
-import { booked, boots, gpus, held, openKeptNode } from './kept-node.ts';
+import { booked, bookedWhole, boots, gpus, held, openKeptNode, plan } from './kept-node.ts';
 
 const patience = { timeout: 45_000, interval: 5 };
 const pod = booked('p', ['m0', 'm1']);
@@ -127,6 +127,33 @@ describe('the state folder', () => {
     }
     await stop();
     expect(await stat(path)).toMatchObject({ ino, mtimeMs });
+  });
+
+  it('is left alone until the node is planned', async () => {
+    const on = await openKeptNode();
+    const whole = bookedWhole('w');
+    await keep(on, await on.begin([whole]))();
+    const path = join(on.deps.stateDir, 'state.json');
+    const { ino } = await stat(path);
+    const node = await on.begin([whole], 'first', 'not planned');
+    const stop = keep(on, node);
+    await on.clock.advance(5000);
+    await stop();
+    expect(await stat(path)).toMatchObject({ ino });
+    expect(await kept(on)).toMatchObject({ booked: ['w'] });
+  });
+
+  it('has what is lost before the node is planned', async () => {
+    const on = await openKeptNode();
+    const node = await on.begin([bookedWhole('w')], 'first', 'not planned');
+    keep(on, node);
+    lose(node);
+    await on.clock.advance(5000);
+    expect(await kept(on)).toBe('absent');
+    plan(node, on.clock.now());
+    expect(held(node)).toEqual(['w 0 orphan']);
+    await until(on, async () => JSON.stringify(await kept(on)).includes('second'));
+    expect(await kept(on)).toMatchObject({ booked: [], orphans: ['w'] });
   });
 
   it('is written once a second at most', async () => {

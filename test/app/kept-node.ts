@@ -27,6 +27,13 @@ export function booked(podUid: string, ids: readonly string[], index: 0 | 1 = 0)
   return { podUid, container: 'main', resource: memoryResource, deviceIds: ids, record };
 }
 
+/** What the kubelet's checkpoint says of a pod that has a GPU whole. */
+export function bookedWhole(podUid: string, index: 0 | 1 = 0): BookedDevices {
+  const { uuid } = gpus[index];
+  const record = encodeRecord({ version: 1, gpus: [{ uuid, mib: 8192 }] });
+  return { podUid, container: 'main', resource: 'nvidia.com/gpu', deviceIds: [uuid], record };
+}
+
 /** A folder with a boot id, and agents' nodes that begin with what the kubelet's checkpoint says. */
 export async function openKeptNode() {
   const folder = await shortFolder();
@@ -46,27 +53,15 @@ export async function openKeptNode() {
     boot,
     said: (level: string): readonly string[] =>
       lines.filter((line) => line.level === level).map(({ msg }) => msg),
-    /** A new agent that has just taken the lock. */
-    begin: async (checkpoint: Reading, kubelet = 'first'): Promise<Node> => {
+    /** A new agent that has just taken the lock, and may have planned the node before. */
+    begin: async (
+      checkpoint: Reading,
+      kubelet = 'first',
+      planned: 'planned' | 'not planned' = 'planned',
+    ): Promise<Node> => {
       const node = emptyNode(clock);
-      read(node, clock.now());
-      node.books.setTerms({
-        plan: {
-          kind: 'planned',
-          unitMiB: 1024,
-          gpus: gpus.map(({ uuid, index }) => ({ uuid, index, units: 8, restMiB: 0, totalMiB: 8192 })),
-          units: 16,
-          leftOut: [],
-          memoryOnly: new Set(),
-          unknownDevices: [],
-        },
-        node: { memoryResource, known: new Set(gpus.map(({ uuid }) => uuid)), gpuOfMig: new Map() },
-        faults: new Map(),
-        maxPerContainer: null,
-        fit: 'guaranteed',
-        releaseDelayMs: 0,
-      });
       const { books, inventory } = node;
+      if (planned === 'planned') plan(node, clock.now());
       books.onOrphans((news) =>
         reportOrphans(news, books.offer.node, inventory.value.reading?.snapshot, log),
       );
@@ -79,6 +74,27 @@ export async function openKeptNode() {
       return node;
     },
   };
+}
+
+/** The first reading of the GPUs, and what it makes of the node: memory is on offer. */
+export function plan(node: Node, atMs: number): void {
+  read(node, atMs);
+  node.books.setTerms({
+    plan: {
+      kind: 'planned',
+      unitMiB: 1024,
+      gpus: gpus.map(({ uuid, index }) => ({ uuid, index, units: 8, restMiB: 0, totalMiB: 8192 })),
+      units: 16,
+      leftOut: [],
+      memoryOnly: new Set(),
+      unknownDevices: [],
+    },
+    node: { memoryResource, known: new Set(gpus.map(({ uuid }) => uuid)), gpuOfMig: new Map() },
+    faults: new Map(),
+    maxPerContainer: null,
+    fit: 'guaranteed',
+    releaseDelayMs: 0,
+  });
 }
 
 /** A new reading of the GPUs, in which the first one has so much memory in use; `null`: the driver does not say. */
