@@ -19,7 +19,10 @@ interface Keeper {
   save(): Promise<boolean>;
 }
 
-/** Looks, while there are orphans, for what an admin says of them with `slicewise orphans release`. */
+/**
+ * Looks, while there are orphans, for what an admin says of them with `slicewise orphans release`. The word stays until what it has ended
+ * is written down: a restart before that would find the orphans again, and hears it again.
+ */
 export async function heedReleases(
   { books }: Pick<Node, 'books'>,
   keeper: Keeper,
@@ -29,16 +32,23 @@ export async function heedReleases(
   const say = onceEach((text) => {
     if (text !== '') log.warn(text);
   });
+  const unkept = new Set<string>();
   while (!signal.aborted) {
     await clock.sleep(lookEveryMs, signal);
     // Before the node is planned nothing is written down.
-    if (!books.hasTerms || !books.holdings.entries.some(isOrphan)) continue;
+    if (!books.hasTerms || (unkept.size === 0 && !books.holdings.entries.some(isOrphan))) continue;
     try {
-      for (const release of await readReleases(stateDir)) {
-        const why = heed(books, release, clock.now());
-        if (why !== null) log.warn({ gpu: release.gpu }, `nothing is released on ${release.gpu}: ${why}`);
-        await keeper.save();
-        await removeRelease(stateDir, release.gpu);
+      const releases = await readReleases(stateDir);
+      for (const gpu of unkept) if (!releases.some((release) => release.gpu === gpu)) unkept.delete(gpu);
+      for (const release of releases) {
+        const { gpu } = release;
+        const refusal = heed(books, release, unkept.has(gpu), clock.now());
+        if (refusal === null) {
+          unkept.add(gpu);
+          if (!(await keeper.save())) continue;
+        } else log.warn({ gpu }, `nothing is released on ${gpu}: ${refusal}`);
+        await removeRelease(stateDir, gpu);
+        unkept.delete(gpu);
       }
       say('');
     } catch (thrown) {
@@ -49,11 +59,19 @@ export async function heedReleases(
   }
 }
 
-/** Why the word does not count; `null` when it does. */
-function heed(books: Node['books'], { gpu, orphans }: Release, atMs: number): string | null {
+/**
+ * Why the word does not count; `null` when it does.
+ * @param isHeeded it has counted before, and is there only because that could not be written down yet
+ */
+function heed(
+  books: Node['books'],
+  { gpu, orphans }: Release,
+  isHeeded: boolean,
+  atMs: number,
+): string | null {
   if ('unreadable' in orphans) return `what was asked for cannot be read: ${orphans.unreadable}`;
   const there = books.kept.orphans.filter(({ gpus }) => gpus.includes(gpu));
-  if (there.length === 0) return 'the kubelet has lost no container there';
+  if (there.length === 0) return isHeeded ? null : 'the kubelet has lost no container there';
   const others = there.filter((orphan) => !orphans.has(orphanKey(orphan)));
   if (others.length > 0)
     return "the kubelet has lost others since that was said; look again with 'slicewise orphans', and say it again";
