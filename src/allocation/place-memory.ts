@@ -2,6 +2,7 @@ import { memoryIdNumber, memoryResource, type MemoryGpu } from '../resources/mem
 import { isExclusive, type Entry } from './holdings/entry.ts';
 import { countUnits } from './holdings/gpu-use.ts';
 import { gpusOf, isMemory } from './holdings/node-gpus.ts';
+import { isOrphan } from './holdings/orphans.ts';
 import {
   capOf,
   pauseByEntries,
@@ -123,16 +124,19 @@ function share(
   return best === undefined ? null : grantOn(best.room.gpu, wanted.size, best.claim, offer);
 }
 
-/** The smallest hole that fits; GPUs on which nothing is booked come last, so that they stay whole. */
+/**
+ * The smallest hole that fits. GPUs on which nothing is booked come after the others, so that they stay whole; those with orphans come
+ * last, because as long as somebody else is there it cannot be seen that an orphan has ended.
+ */
 function fitBest(
   wanted: ReadonlySet<string>,
   rooms: readonly MemoryRoom[],
   offer: MemoryOffer,
 ): MemoryGrant | null {
-  const untouched = ({ use }: MemoryRoom): number => (use === null ? 1 : 0);
+  const rank = ({ use }: MemoryRoom): number => (use === null ? 1 : use.memory.some(isOrphan) ? 2 : 0);
   const [best] = rooms
     .filter(({ hole }) => hole >= wanted.size)
-    .toSorted((a, b) => untouched(a) - untouched(b) || a.hole - b.hole || a.gpu.index - b.gpu.index);
+    .toSorted((a, b) => rank(a) - rank(b) || a.hole - b.hole || a.gpu.index - b.gpu.index);
   return best === undefined ? null : grantOn(best.gpu, wanted.size, null, offer);
 }
 

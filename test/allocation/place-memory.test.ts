@@ -72,6 +72,24 @@ describe('placeMemory, for ids that nobody holds', () => {
       fresh,
       'GPU-c 3072',
     ],
+    [
+      'a GPU with an orphan all the same',
+      History.settled(a6, whole('b'), whole('c')).kubelet(100, [whole('b'), whole('c')]),
+      fresh,
+      'GPU-a 3072',
+    ],
+    [
+      'a GPU with a larger hole and no orphan',
+      History.settled(a6, b4).kubelet(100, [b4]),
+      fresh,
+      'GPU-b 3072',
+    ],
+    [
+      'an untouched GPU rather than one with an orphan',
+      History.settled(a6).kubelet(100, []),
+      fresh,
+      'GPU-b 3072',
+    ],
     ['not a GPU that is held whole', History.settled(whole('a'), b4), fresh, 'GPU-b 3072'],
     [
       'not a GPU that another plugin has given',
