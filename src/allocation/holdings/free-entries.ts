@@ -66,7 +66,7 @@ export function endReleases(holdings: Holdings, atMs: number): Holdings {
 function isVouchedFor({ sequence, listedMs }: Entry, unsettled: Unsettled | null): boolean {
   if (unsettled === null) return true;
   const { sinceMs, beforeSequence, orphansDue } = unsettled;
-  return (sequence >= beforeSequence && !orphansDue) || (listedMs !== null && listedMs >= sinceMs);
+  return (sequence >= beforeSequence && orphansDue === 'no') || (listedMs !== null && listedMs >= sinceMs);
 }
 
 /** True for an entry that one look which does not find it leaves booked, only because it is young. */

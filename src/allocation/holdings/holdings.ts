@@ -32,8 +32,11 @@ export interface Unsettled {
   readonly beforeSequence: number;
   /** Which of those the last round found; `null`: there was none yet. */
   readonly lastFound: string | null;
-  /** What it has loaded could not be read: the first checkpoint that can be shows it. */
-  readonly orphansDue: boolean;
+  /**
+   * What it has loaded could not be read: the first checkpoint that can be shows it. `missing`: what that lacks is orphaned. `all missing`:
+   * the same, but only if it has none of what an earlier run of the agent has kept; `no`: none is due.
+   */
+  readonly orphansDue: 'no' | 'missing' | 'all missing';
 }
 
 /**
@@ -54,7 +57,7 @@ export function noHoldings(kubeletSinceMs: number): Holdings {
       sinceMs: kubeletSinceMs,
       beforeSequence: Number.POSITIVE_INFINITY,
       lastFound: null,
-      orphansDue: false,
+      orphansDue: 'no',
     },
     quietSinceMs: new Map(),
   };

@@ -1,4 +1,4 @@
-import { newEntry } from './entry.ts';
+import { newEntry, type Entry } from './entry.ts';
 import type { HoldingsEvent, ListedDevices, Reading } from './events.ts';
 import { countMissed, endReleases, freeEntries } from './free-entries.ts';
 import type { Holdings } from './holdings.ts';
@@ -54,12 +54,15 @@ function takeFound(before: Holdings, event: EventOf<'checkpoint-found'>, { node 
   const booked = asLoaded(event.checkpoint);
   if (booked === null) {
     const unsettled =
-      known.unsettled === null ? null : { ...known.unsettled, beforeSequence, orphansDue: true };
+      known.unsettled === null
+        ? null
+        : { ...known.unsettled, beforeSequence, orphansDue: 'all missing' as const };
     return { ...known, books: 'unreadable', ...(recalled.length > 0 && { unsettled }) };
   }
   const seen = takeCheckpoint(known, booked, { atMs, newcomers: 'inherited' }, node);
-  const isLost = recalled.every(({ sequence }) => !seen.found.has(sequence));
-  const holdings = isLost ? markOrphans(seen.holdings, seen.found, beforeSequence) : seen.holdings;
+  const holdings = hasNone(seen.found, recalled)
+    ? markOrphans(seen.holdings, seen.found, beforeSequence)
+    : seen.holdings;
   const { unsettled, nextSequence } = holdings;
   const isOld = unsettled === null || atMs - unsettled.sinceMs >= oldKubeletMs;
   return {
@@ -87,7 +90,7 @@ function takeNewKubelet(
     sinceMs: event.atMs,
     beforeSequence: marked.nextSequence,
     lastFound: null,
-    orphansDue: seen === null,
+    orphansDue: seen === null ? ('missing' as const) : ('no' as const),
   };
   return { ...marked, kubelet: event.kubelet, unsettled };
 }
@@ -133,12 +136,20 @@ function takeWritten(holdings: Holdings, checkpoint: Reading, atMs: number, node
   const newcomers: Newcomers = holdings.started ? 'late' : 'inherited';
   const seen = takeCheckpoint(holdings, checkpoint, { atMs, newcomers }, node);
   const fresh = { ...seen.holdings, books: 'fresh' as const };
-  if (fresh.unsettled?.orphansDue !== true) return { ...seen, holdings: fresh };
-  const { beforeSequence } = fresh.unsettled;
+  if (fresh.unsettled === null || fresh.unsettled.orphansDue === 'no') return { ...seen, holdings: fresh };
+  const { beforeSequence, orphansDue } = fresh.unsettled;
   // What is in it was there before this kubelet has shown what it knows.
-  const unsettled = { ...fresh.unsettled, beforeSequence: fresh.nextSequence, orphansDue: false };
-  const marked = markOrphans({ ...fresh, unsettled }, seen.found, beforeSequence);
-  return { ...seen, holdings: marked };
+  const unsettled = { ...fresh.unsettled, beforeSequence: fresh.nextSequence, orphansDue: 'no' as const };
+  const settling = { ...fresh, unsettled };
+  const older = holdings.entries.filter(
+    ({ sequence, afterlife }) => sequence < beforeSequence && afterlife === null,
+  );
+  if (orphansDue === 'all missing' && !hasNone(seen.found, older)) return { ...seen, holdings: settling };
+  return { ...seen, holdings: markOrphans(settling, seen.found, beforeSequence) };
+}
+
+function hasNone(found: ReadonlySet<number>, entries: readonly Entry[]): boolean {
+  return entries.every(({ sequence }) => !found.has(sequence));
 }
 
 function takeListOrNone(holdings: Holdings, containers: readonly ListedDevices[] | null, atMs: number): Seen {

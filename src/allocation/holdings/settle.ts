@@ -10,7 +10,7 @@ const settleMs = 10_000;
  */
 export function settle(holdings: Holdings, { startedMs, found }: Look): Holdings {
   const { unsettled } = holdings;
-  if (unsettled === null || unsettled.orphansDue) return holdings;
+  if (unsettled === null || unsettled.orphansDue !== 'no') return holdings;
   const known = holdings.entries.filter(({ sequence }) => sequence < unsettled.beforeSequence);
   const lastFound = known.flatMap(({ sequence }) => (found.has(sequence) ? [sequence] : [])).join(' ');
   const isSettled = startedMs - unsettled.sinceMs >= settleMs && lastFound === unsettled.lastFound;

@@ -41,9 +41,19 @@ describe('what an earlier run has kept', () => {
     ],
     ['nothing yet while the checkpoint cannot be read', restarted(0, 'unreadable', kept, 'second'), both],
     [
-      'and what is missing from the first one that can be',
+      'and the first one that can be has nothing of it',
+      restarted(0, 'unreadable', kept, 'second').reread(1, [bookedUnits('new', ten, 'GPU-b')]),
+      [...bothOrphaned, 'new m0+9 on GPU-b'],
+    ],
+    [
+      'and the first one that can be has a part of it: the rest has ended',
       restarted(0, 'unreadable', kept, 'second').reread(1, [app]),
-      ['p m0+9 on GPU-a', 'q m30 on GPU-b orphan'],
+      both,
+    ],
+    [
+      'which is free by the rounds',
+      restarted(0, 'unreadable', kept, 'second').round(1, [app]).round(6, [app]).round(12, [app]),
+      ['p m0+9 on GPU-a'],
     ],
     ['an orphan', restarted(0, [], keptOrphan, 'begun at 100'), ['p m0+9 on GPU-a orphan']],
     ['an orphan, and another kubelet', restarted(0, [], keptOrphan, 'third'), ['p m0+9 on GPU-a orphan']],
