@@ -1,6 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { constants, renameSync } from 'node:fs';
-import { lstat, mkdir, open, rm } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { OperatorError } from '../lib/errors.ts';
 
 /**
@@ -38,27 +39,45 @@ export async function readPrivateFile(path: string, maxBytes: number): Promise<s
 }
 
 /**
- * Replaces a file (0600) as a whole: a reader sees the old text or the new one. One writer at a time.
- * @param temporary name of the new file until it is complete, in the same folder
+ * Replaces a file (0600) as a whole: a reader sees the old text or the new one. Until it is complete the new one has a name of its own,
+ * so that two writers are not in each other's way; what others have left half done is removed.
  * @param mayReplace asked at the last moment; where it says no, all stays as it was
+ * @returns whether it was replaced
  * @throws Error
  */
 export async function replacePrivateFile(
   path: string,
   text: string,
-  { temporary, mayReplace }: { readonly temporary: string; readonly mayReplace: () => boolean },
-): Promise<void> {
-  const beside = join(dirname(path), temporary);
-  await rm(beside, { force: true });
+  mayReplace: () => boolean,
+): Promise<boolean> {
+  const prefix = `.${basename(path)}.`;
+  const beside = join(dirname(path), `${prefix}${randomUUID()}`);
+  await sweep(dirname(path), prefix);
   try {
     {
       await using file = await open(beside, 'wx', 0o600);
       await file.writeFile(text);
       await file.sync();
     }
-    if (mayReplace()) renameSync(beside, path);
+    if (!mayReplace()) return false;
+    renameSync(beside, path);
+    return true;
   } finally {
     await rm(beside, { force: true });
+  }
+}
+
+/** A file that was not completed in this time never will be: its writer was killed. */
+const abandonedAfterMs = 60_000;
+
+/** What cannot be removed is in nobody's way. */
+async function sweep(folder: string, prefix: string): Promise<void> {
+  const names = await readdir(folder).catch(() => []);
+  for (const name of names.filter((each) => each.startsWith(prefix))) {
+    const path = join(folder, name);
+    const found = await lstat(path).catch(() => null);
+    if (found !== null && Date.now() - found.mtimeMs > abandonedAfterMs)
+      await rm(path, { force: true }).catch(() => undefined);
   }
 }
 

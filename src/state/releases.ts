@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { lstat, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -41,7 +41,7 @@ export async function askRelease(
   await ownFolder(folder);
   const path = join(folder, gpu);
   const text = `${JSON.stringify(orphans.map(orphanKey))}\n`;
-  await replacePrivateFile(path, text, { temporary: `.${randomUUID()}`, mayReplace: () => true });
+  await replacePrivateFile(path, text, () => true);
   return () =>
     lstat(path).then(
       () => true,

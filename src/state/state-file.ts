@@ -22,7 +22,6 @@ export type StateReading =
 export const stateFileName = 'state.json';
 
 const formatVersion = 1;
-const temporary = `.${stateFileName}.new`;
 /** A node with 16 GPUs that are all booked unit by unit takes a twentieth of it. */
 const maxBytes = 8 * 1024 * 1024;
 
@@ -64,9 +63,10 @@ export function encodeState({ bootId, gpus, holdings }: KeptState): string {
 /**
  * Replaces the file, and makes the folder where there is none.
  * @param mayReplace asked at the last moment; where it says no, the old file stays
+ * @returns whether it was replaced
  * @throws Error
  */
-export async function writeState(folder: string, text: string, mayReplace: () => boolean): Promise<void> {
+export async function writeState(folder: string, text: string, mayReplace: () => boolean): Promise<boolean> {
   const bytes = Buffer.byteLength(text);
   if (bytes > maxBytes)
     throw new OperatorError(
@@ -74,7 +74,7 @@ export async function writeState(folder: string, text: string, mayReplace: () =>
       `there is more to keep (${bytes} bytes) than the ${maxBytes} that are read again`,
     );
   await ownFolder(folder);
-  await replacePrivateFile(join(folder, stateFileName), text, { temporary, mayReplace });
+  return replacePrivateFile(join(folder, stateFileName), text, mayReplace);
 }
 
 function decodeState(text: string): KeptState {

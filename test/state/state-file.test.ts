@@ -8,6 +8,7 @@ import {
   rm,
   stat,
   symlink,
+  utimes,
   writeFile,
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -69,24 +70,35 @@ describe('the state file', () => {
 
   it('is replaced as a whole, past what a crash has left', async () => {
     await write('old');
-    await writeFile(join(folder, '.state.json.new'), 'half');
-    await writeState(folder, text, always);
+    const half = join(folder, '.state.json.left');
+    await writeFile(half, 'half');
+    await utimes(half, 0, Date.now() / 1000 - 3600);
+    expect(await writeState(folder, text, always)).toBe(true);
     expect(await readFile(join(folder, 'state.json'), 'utf8')).toBe(text);
     expect(await readdir(folder)).toEqual(['state.json']);
   });
 
   it('stays as it was when it belongs to someone else by now', async () => {
     await write('of the successor');
-    await writeState(folder, text, () => false);
+    expect(await writeState(folder, text, () => false)).toBe(false);
     expect(await readFile(join(folder, 'state.json'), 'utf8')).toBe('of the successor');
     expect(await readdir(folder)).toEqual(['state.json']);
+  });
+
+  it('is replaced by one of two writers, and leaves what the other one is writing', async () => {
+    const others = ['.state.json.now', '.other.json.left'];
+    for (const name of others) await writeFile(join(folder, name), 'half');
+    await utimes(join(folder, '.other.json.left'), 0, 0);
+    const texts = [text, encodeState({ ...state, gpus: [] })];
+    await Promise.all(texts.map((each) => writeState(folder, each, always)));
+    expect(texts).toContain(await readFile(join(folder, 'state.json'), 'utf8'));
+    expect((await readdir(folder)).toSorted()).toEqual([...others, 'state.json'].toSorted());
   });
 
   it('never writes through a link', async () => {
     const aim = join(folder, 'aim');
     await writeFile(aim, 'precious');
     await symlink(aim, join(folder, 'state.json'));
-    await symlink(aim, join(folder, '.state.json.new'));
     await writeState(folder, text, always);
     expect(await readFile(aim, 'utf8')).toBe('precious');
     expect((await lstat(join(folder, 'state.json'))).isFile()).toBe(true);
