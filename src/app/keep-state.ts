@@ -12,6 +12,8 @@ import { runTogether } from './supervise.ts';
 
 export interface KeepStateDeps extends RecallDeps {
   readonly clock: Clock;
+  /** Whether this agent still is the one that serves the node, as far as the lock says. */
+  readonly holdsLock: () => boolean;
 }
 
 /** At most one write in this time. */
@@ -107,8 +109,13 @@ class StateKeeper implements Disposable {
     this.#isOpen = false;
   }
 
+  #mayWrite(): boolean {
+    return this.#isOpen && this.#deps.holdsLock();
+  }
+
   async #save(): Promise<boolean> {
     const { books, inventory } = this.#node;
+    if (!this.#mayWrite()) return false;
     // What is there says more than an agent that has seen no GPU yet.
     if (!books.hasTerms) return true;
     const { kept } = books;
@@ -117,7 +124,7 @@ class StateKeeper implements Disposable {
     const text = encodeState({ bootId: this.#bootId, gpus, holdings: kept });
     if (text === this.#written) return true;
     try {
-      await writeState(this.#deps.stateDir, text, () => this.#isOpen);
+      if (!(await writeState(this.#deps.stateDir, text, () => this.#mayWrite()))) return false;
     } catch (thrown) {
       tellTrouble(this.#node, this.#deps, describeError(thrown));
       return false;

@@ -74,7 +74,8 @@ async function serveWithLock(
   tidyUp(folder, deps.log);
   const [booked] = await Promise.all([readBooked(folder, deps.log), calm]);
   node.booked.set(booked);
-  await openBooks(node, deps);
+  const keeping = { ...deps, holdsLock: () => lock.stillValid() };
+  await openBooks(node, keeping);
   await runTogether(
     [
       async (until) => {
@@ -93,7 +94,7 @@ async function serveWithLock(
           },
           until,
         ),
-      (until) => keepBooks(node, deps, until),
+      (until) => keepBooks(node, keeping, until),
       (until) => untilLockLost(lock, successors, deps, until),
     ],
     signal,

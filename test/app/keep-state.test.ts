@@ -180,6 +180,19 @@ describe('the state folder', () => {
     expect(await kept(on)).toMatchObject({ booked: ['p'], orphans: [] });
   });
 
+  it('belongs to whoever has taken the lock, though this agent has not seen that yet', async () => {
+    const on = await openKeptNode();
+    const node = await on.begin([pod]);
+    const stop = keep(on, node);
+    await vi.waitFor(async () => expect(await kept(on)).toMatchObject({ kubelet: 'first' }), patience);
+    on.lock.isHeld = false;
+    lose(node);
+    await on.clock.advance(5000);
+    await stop();
+    expect(await kept(on)).toMatchObject({ kubelet: 'first', booked: ['p'] });
+    expect(node.stateTrouble.value).toBeNull();
+  });
+
   it('may be out of reach, which is said once and keeps nothing from going on', async () => {
     const on = await openKeptNode();
     await writeFile(on.deps.stateDir, 'a file in the place of the folder');

@@ -39,7 +39,14 @@ export async function openKeptNode() {
   const folder = await shortFolder();
   const clock = new ManualClock();
   const { log, lines } = recordingLog();
-  const deps = { stateDir: join(folder, 'state'), procfsRoot: join(folder, 'proc'), clock, log };
+  const lock = { isHeld: true };
+  const deps = {
+    stateDir: join(folder, 'state'),
+    procfsRoot: join(folder, 'proc'),
+    clock,
+    log,
+    holdsLock: () => lock.isHeld,
+  };
   const boot = async (at: 0 | 1): Promise<void> => {
     await mkdir(join(folder, 'proc/sys/kernel/random'), { recursive: true });
     await writeFile(join(folder, 'proc/sys/kernel/random/boot_id'), `${boots[at]}\n`);
@@ -49,6 +56,7 @@ export async function openKeptNode() {
     folder,
     clock,
     deps,
+    lock,
     lines,
     boot,
     said: (level: string): readonly string[] =>
