@@ -1,5 +1,5 @@
 import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
-import { untilAborted } from '../lib/abort.ts';
+import { orAborted, untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import { Latest } from '../lib/latest.ts';
@@ -19,7 +19,7 @@ export interface KeepStateDeps extends RecallDeps {
 /** At most one write in this time. */
 const writeEveryMs = 1000;
 const afterFailureMs = 30_000;
-/** An agent that ends waits no longer than this for its last write. */
+/** An agent that ends waits no longer than this for a write that is under way and its last one: the successor waits for the lock. */
 const lastWriteWithinMs = 200;
 
 /**
@@ -35,18 +35,20 @@ export async function keepState(node: Node, deps: KeepStateDeps, signal: AbortSi
   if (bootId === null) return untilAborted(signal);
   using keeper = new StateKeeper(node, deps, bootId);
   await keeper.begin();
+  const running = runTogether(
+    [
+      (until) => saveChanges(keeper, node, deps.clock, until),
+      (until) => heedReleases(node, keeper, deps, until),
+    ],
+    signal,
+  );
   try {
-    await runTogether(
-      [
-        (until) => saveChanges(keeper, node, deps.clock, until),
-        (until) => heedReleases(node, keeper, deps, until),
-      ],
-      signal,
-    );
+    await orAborted(running, signal);
   } finally {
+    const last = running.catch(() => undefined).then(() => keeper.save());
     const over = new AbortController();
     const limit = deps.clock.sleep(lastWriteWithinMs, over.signal).catch(() => undefined);
-    await Promise.race([keeper.save(), limit]);
+    await Promise.race([last, limit]);
     over.abort();
   }
 }

@@ -193,6 +193,31 @@ describe('the state folder', () => {
     expect(node.stateTrouble.value).toBeNull();
   });
 
+  it('holds up the end for no more than 200 ms, however slow it is', async () => {
+    const on = await openKeptNode();
+    const node = await on.begin([pod]);
+    const end = new AbortController();
+    let isAsked = false;
+    const never = new Promise<never>(() => undefined);
+    // A wait in the middle of a turn that no signal ends, as that for a disk is.
+    const sleep = (ms: number, signal?: AbortSignal): Promise<void> => {
+      isAsked ||= signal?.aborted === false && ms === 1000;
+      return ms === 200 ? on.clock.sleep(ms, signal) : never;
+    };
+    const clock = { now: () => on.clock.now(), sleep };
+    let hasEnded = false;
+    const keeping = keepState(node, { ...on.deps, clock }, end.signal)
+      .catch(() => undefined)
+      .then(() => (hasEnded = true));
+    await vi.waitFor(() => expect(isAsked).toBe(true), patience);
+    end.abort();
+    await on.clock.advance(199);
+    expect(hasEnded).toBe(false);
+    await on.clock.advance(1);
+    await vi.waitFor(() => expect(hasEnded).toBe(true), patience);
+    await keeping;
+  });
+
   it('may be out of reach, which is said once and keeps nothing from going on', async () => {
     const on = await openKeptNode();
     await writeFile(on.deps.stateDir, 'a file in the place of the folder');
