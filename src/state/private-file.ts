@@ -1,26 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { constants, renameSync } from 'node:fs';
-import { lstat, mkdir, open, readdir, rm } from 'node:fs/promises';
+import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from '../lib/errors.ts';
-
-/**
- * Makes a folder that is the program's own (0700), or takes one that is there. A link in its place, or a folder that others may write
- * to, is refused: what lies there may be anybody's.
- * @throws Error
- */
-export async function ownFolder(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  await checkOwnFolder(folder);
-}
-
-/** The same for a folder that has to be there. @throws Error with the code `ENOENT` where it is not */
-export async function checkOwnFolder(folder: string): Promise<void> {
-  const found = await lstat(folder);
-  if (!found.isDirectory()) throw new OperatorError('not-ours', `${folder} is no folder, or a link to one`);
-  if ((found.mode & writableByOthers) !== 0)
-    throw new OperatorError('not-ours', `others may write to ${folder}: chmod go-w ${folder}`);
-}
+import { writableByOthers } from '../lib/own-folder.ts';
 
 /**
  * Reads a small text file that only its owner may write. No link is followed, and nothing but a plain file is opened for long.
@@ -80,5 +63,3 @@ async function sweep(folder: string, prefix: string): Promise<void> {
       await rm(path, { force: true }).catch(() => undefined);
   }
 }
-
-const writableByOthers = 0o022;

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptEntry } from '../allocation/holdings/kept-holdings.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
 import { isGpuUuid } from './gpu-uuid.ts';
-import { checkOwnFolder, ownFolder, readPrivateFile, replacePrivateFile } from './private-file.ts';
+import { readPrivateFile, replacePrivateFile } from './private-file.ts';
 
 /** An admin's word that nothing of these orphans runs on a GPU any more. */
 export interface Release {

@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
-import { ownFolder, readPrivateFile, replacePrivateFile } from './private-file.ts';
+import { ownFolder } from '../lib/own-folder.ts';
+import { readPrivateFile, replacePrivateFile } from './private-file.ts';
 
 /** What the agent keeps over its restarts, in the state folder. It counts for one boot of the node alone. */
 export interface KeptState {

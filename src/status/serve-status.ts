@@ -1,10 +1,11 @@
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
-import { chmod, mkdir, rm } from 'node:fs/promises';
+import { constants, statSync } from 'node:fs';
+import { chmod, open, rm } from 'node:fs/promises';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
 import { onceEach } from '../lib/once-each.ts';
+import { ownFolder } from '../lib/own-folder.ts';
 import { StatusLines, type StatusLinesDeps } from './status-lines.ts';
 import { findStatusSockets, newStatusSocket } from './status-socket.ts';
 
@@ -51,8 +52,8 @@ async function listen(folder: string, path: string, hear: (socket: Socket) => vo
   const server = createServer(hear);
   server.maxConnections = maxConnections;
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await chmod(folder, 0o700);
+    await ownFolder(folder);
+    await closeToOthers(folder);
     for (const other of await findStatusSockets(folder))
       if (await isDead(other)) await rm(other, { force: true });
     server.listen(path);
@@ -65,6 +66,12 @@ async function listen(folder: string, path: string, hear: (socket: Socket) => vo
       cause: thrown,
     });
   }
+}
+
+/** Root alone may enter the folder, which is not reached through a link. */
+async function closeToOthers(folder: string): Promise<void> {
+  await using opened = await open(folder, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  await opened.chmod(0o700);
 }
 
 /** Returns when the socket was removed, or on abort. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { existsSync, statSync } from 'node:fs';
-import { chmod, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createConnection, createServer, type Socket } from 'node:net';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -74,12 +74,32 @@ async function openWatch(socket: string): Promise<Socket> {
 
 describe('the status socket', () => {
   it('is for its owner alone, in a folder that is too', async () => {
-    await mkdir(folder, { recursive: true, mode: 0o777 });
-    await chmod(folder, 0o777);
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o755);
     await using agent = await serve();
     expect(statSync(folder).mode & 0o777).toBe(0o700);
     await until(() => (statSync(agent.socket).mode & 0o777) === 0o600);
     expect((await askStatus(folder)).status).toEqual(idle);
+  });
+
+  it('is not made in a folder that others may write to', async () => {
+    await mkdir(folder, { recursive: true });
+    await chmod(folder, 0o777);
+    await using agent = await serve();
+    expect(JSON.stringify(agent.lines)).toContain('chmod go-w');
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('is not made through a link, whose aim stays as it was', async () => {
+    const aim = join(base, 'aim');
+    await mkdir(aim);
+    await chmod(aim, 0o755);
+    await mkdir(dirname(folder));
+    await symlink(aim, folder);
+    await using agent = await serve();
+    expect(JSON.stringify(agent.lines)).toContain('link');
+    expect(await readdir(aim)).toEqual([]);
+    expect(statSync(aim).mode & 0o777).toBe(0o755);
   });
 
   it('goes with its agent, whoever is watching', async () => {
