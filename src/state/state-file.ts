@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
-import { ownFolder } from '../lib/own-folder.ts';
+import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
 import { readPrivateFile, replacePrivateFile } from './private-file.ts';
 
 /** What the agent keeps over its restarts, in the state folder. It counts for one boot of the node alone. */
@@ -48,6 +48,7 @@ const stateFile = z.object({
 export async function readState(folder: string): Promise<StateReading> {
   const path = join(folder, stateFileName);
   try {
+    await checkOwnFolder(folder);
     return { kind: 'state', state: decodeState(await readPrivateFile(path, maxBytes)) };
   } catch (thrown) {
     if (systemErrorCode(thrown) === 'ENOENT') return { kind: 'absent' };

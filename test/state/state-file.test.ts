@@ -135,6 +135,15 @@ describe('the state file', () => {
     expect(JSON.stringify(reading).length).toBeLessThan(500);
   });
 
+  it('is not believed in a folder that others may write to', async () => {
+    await writeState(folder, text, always);
+    await chmod(folder, 0o777);
+    expect(await readState(folder)).toMatchObject({
+      kind: 'unusable',
+      reason: expect.stringContaining('chmod go-w') as string,
+    });
+  });
+
   it.each<[string, (path: string) => Promise<void>, string]>([
     ['a folder that others may write to', (path) => mkdir(path).then(() => chmod(path, 0o777)), 'chmod go-w'],
     ['a link', (path) => symlink(folder, path), 'link'],
