@@ -90,5 +90,5 @@ const demo = spawnSync(process.execPath, [`${folder}/slicewise.cjs`, 'demo', '--
 });
 if (demo.status !== 0)
   process.stderr.write(
-    `bundle: the demo failed, so the code cache may lack a part and the agent start slower:\n${demo.stderr}`,
+    `bundle: the demo failed, so the code cache may lack a part and the agent start slower:\n${demo.stderr}${demo.stdout.slice(-2000)}\n`,
   );
