@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { clusterClient } from './node/readiness.ts';
 import { openClusterNode } from './support/cluster-node.ts';
 import { onCluster } from './support/on-cluster.ts';
-import { gpuPod } from './support/pod-spec.ts';
+import { container } from './support/pod-spec.ts';
 import { patienceMs, waitFor } from './support/wait.ts';
 
 const completions = 12;
@@ -15,7 +15,6 @@ onCluster('a queue of short jobs', () => {
     await node.waitForAmount({ capacity: 2, allocatable: 2 });
     const { namespace } = node;
     const batch = clusterClient(node.cluster.paths).config.makeApiClient(BatchV1Api);
-    const { spec } = gpuPod('short', 1, 'sleep 1');
     await batch.createNamespacedJob({
       namespace,
       body: {
@@ -25,7 +24,7 @@ onCluster('a queue of short jobs', () => {
           parallelism: 4,
           // One failed pod is the end of the job.
           backoffLimit: 0,
-          template: { spec: { ...spec, containers: spec?.containers ?? [], restartPolicy: 'Never' } },
+          template: { spec: { restartPolicy: 'Never', containers: [container('main', 1, 'sleep 1')] } },
         },
       },
     });
