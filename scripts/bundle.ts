@@ -1,5 +1,5 @@
 import { build, type BuildOptions, type Plugin } from 'esbuild';
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -84,5 +84,11 @@ await build({
 });
 writeFileSync(`${folder}/slicewise.cjs`, launcher);
 chmodSync(`${folder}/slicewise.cjs`, 0o755);
-// The demo runs most of the agent once; what was compiled for it is what the cache keeps.
-execFileSync(process.execPath, [`${folder}/slicewise.cjs`, 'demo', '--output', 'json'], { stdio: 'ignore' });
+// The demo runs most of the agent once; what was compiled for it is what the cache keeps. Whether it keeps its promises is for its tests.
+const demo = spawnSync(process.execPath, [`${folder}/slicewise.cjs`, 'demo', '--output', 'json'], {
+  encoding: 'utf8',
+});
+if (demo.status !== 0)
+  process.stderr.write(
+    `bundle: the demo failed, so the code cache may lack a part and the agent start slower:\n${demo.stderr}${demo.stdout.slice(-2000)}\n`,
+  );

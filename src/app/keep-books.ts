@@ -29,8 +29,11 @@ const lookForNeedMs = 1000;
 const tryAgainMs = 1000;
 /** The kubelet writes its record for each list that it receives; this is ample. */
 const writtenWithinMs = 1000;
-/** An Allocate waits no longer than this for the kubelet's record. */
-const rereadWithinMs = 300;
+/**
+ * An Allocate that would be refused waits no longer than this for the kubelet's record. The kubelet syncs it to the disk, which can take
+ * seconds while images are pulled; its own call has no deadline, and a pod that is refused has failed for good.
+ */
+const rereadWithinMs = 5000;
 
 /** Starts the books of the node that this agent begins to serve, from the kubelet's record as it is. */
 export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> {
@@ -82,7 +85,10 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { books, offers, serving } = node;
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
-  const say = onceEach((text) => {
+  const sayTrouble = onceEach((text) => {
+    if (text !== '') log.warn(text);
+  });
+  const sayPause = onceEach((text) => {
     if (text === '') log.info('GPU memory is given out again');
     else log.warn(text);
   });
@@ -100,11 +106,12 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
           ? await takeList(books, deps, isQuiet, signal)
           : 'done';
       if (wanted === 'unanswered') notBeforeMs = nowMs + tryAgainMs;
-      say(describePause(books));
+      sayTrouble('');
+      sayPause(describePause(books));
     } catch (thrown) {
       if (signal.aborted) return;
       notBeforeMs = nowMs + tryAgainMs;
-      say(`what containers hold cannot be asked of the kubelet: ${describeError(thrown)}`);
+      sayTrouble(`what containers hold cannot be asked of the kubelet: ${describeError(thrown)}`);
     }
   }
 }

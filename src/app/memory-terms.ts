@@ -32,8 +32,10 @@ export function planNodeMemory(settings: MemoryTermsSettings, circumstances: Cir
   const offered = new Set(devices.map(({ gpu }) => gpu.uuid));
   const timeSliced = new Set(devices.flatMap(({ gpu, replica }) => (replica === null ? [] : [gpu.uuid])));
   const gpus = settings.enabled ? snapshot.gpus.filter(({ uuid }) => offered.has(uuid)) : [];
-  const planned = planMemory(gpus, { ...settings, timeSliced });
+  const memoryDevices = settings.enabled ? settings.devices : null;
+  const planned = planMemory(gpus, { ...settings, devices: memoryDevices, timeSliced });
   const plan = planned.kind === 'planned' ? planned : noMemory(settings.unitMiB);
+  const leftOut = describeLeftOut(plan);
   return {
     terms: {
       plan,
@@ -59,9 +61,16 @@ export function planNodeMemory(settings: MemoryTermsSettings, circumstances: Cir
     ),
     remarks: {
       degradations:
-        planned.kind === 'planned' ? [] : [{ kind: 'memory-unit-too-small', message: planned.message }],
+        planned.kind === 'refused'
+          ? [{ kind: 'memory-unit-too-small', message: planned.message }]
+          : leftOut
+              .filter(() => memoryDevices !== null)
+              .map((gpus) => ({
+                kind: 'memory-only-without-memory',
+                message: `memory.devices: not offered whole, and no memory to offer ${gpus}`,
+              })),
       notices: [
-        ...describeLeftOut(plan),
+        ...(memoryDevices === null ? leftOut.map((gpus) => `not offered by memory ${gpus}`) : []),
         ...plan.unknownDevices.map((device) => `memory.devices: ${device} is no GPU that this node offers`),
       ],
     },
@@ -80,11 +89,11 @@ export function withoutMemoryOnly(
   }));
 }
 
-/** One sentence for each reason: a node has many GPUs, and what keeps one out mostly keeps all out. */
+/** `(why): which`, one for each reason: a node has many GPUs, and what keeps one out mostly keeps all out. */
 function describeLeftOut({ leftOut }: MemoryPlan): readonly string[] {
   return [...Map.groupBy(leftOut, ({ reason }) => reason)].map(([reason, gpus]) => {
     const named = gpus.map(({ uuid, index }) => `GPU ${index} (${uuid})`).join(', ');
-    return `not offered by memory (${reason}): ${named}`;
+    return `(${reason}): ${named}`;
   });
 }
 

@@ -1,7 +1,7 @@
 import { capOf } from '../allocation/memory-view.ts';
 import { promisedUnits } from '../allocation/promise.ts';
 import type { MemoryTerms } from '../app/books.ts';
-import { planNodeMemory } from '../app/memory-terms.ts';
+import { planNodeMemory, withoutMemoryOnly } from '../app/memory-terms.ts';
 import { driverSettings, resourceSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
 import { formatMemory } from '../config/file-values.ts';
@@ -28,7 +28,7 @@ export async function printResources(config: Config, terminal: Terminal): Promis
     const memory = planNodeMemory(config.memory, { snapshot, ...plan, ...nothingAmiss });
     const { degradations, notices } = joinRemarks(plan, memory.remarks);
     const rows = [
-      ...plan.resources.map(({ resource, devices }) => [
+      ...withoutMemoryOnly(plan.resources, memory.terms.plan.memoryOnly).map(({ resource, devices }) => [
         resource,
         String(devices.length),
         describeDevices(devices),

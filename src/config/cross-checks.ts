@@ -1,4 +1,5 @@
 import { dirname, resolve } from 'node:path';
+import { formatMemory } from './file-values.ts';
 import type { SettingKey, SettingValues } from './settings.ts';
 
 /** A rule about several values together. */
@@ -41,7 +42,8 @@ export const crossChecks: readonly CrossCheck[] = [
       const longest = bytes(own) > bytes(socket) ? own : socket;
       const what =
         longest === socket ? 'the path is' : `the agent's own socket beside it, ${longest}, would be`;
-      return tooLong(longest, what, 'choose a shorter folder');
+      const orLess = values['memory.enabled'] ? ', or memory.enabled: false (--memory-enabled=false)' : '';
+      return tooLong(longest, what, `choose a shorter folder${orLess}`);
     },
   },
   {
@@ -77,6 +79,15 @@ export const crossChecks: readonly CrossCheck[] = [
       return both === undefined
         ? null
         : `${both.name} stands under sharing.mps too; a resource is shared in one way`;
+    },
+  },
+  {
+    keys: ['memory.maxPerContainer', 'memory.unit', 'memory.enabled'],
+    fault: (values) => {
+      const most = values['memory.maxPerContainer'];
+      const unit = values['memory.unit'];
+      if (!values['memory.enabled'] || most === null || most >= unit) return null;
+      return `${formatMemory(most)} is less than one unit of ${formatMemory(unit)} (memory.unit), so that no container could have any`;
     },
   },
   {

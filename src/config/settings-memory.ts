@@ -15,13 +15,13 @@ export const memorySettings = {
     kind: boolean(),
     default: true,
     description:
-      'Whether GPU memory is offered as nvidia.com/gpu-memory, beside whole GPUs; for pods that do not ask for it nothing changes.',
+      'Whether GPU memory is offered as nvidia.com/gpu-memory, beside whole GPUs. A GPU is given in one way or the other at a time.',
   }),
   'memory.unit': setting({
     group,
     flag: 'memory-unit',
     env: ['SLICEWISE_MEMORY_UNIT'],
-    kind: memory(),
+    kind: memory(someMemoryMiB),
     default: 1024,
     description: 'How much memory one unit is.',
   }),
@@ -85,8 +85,14 @@ export const memorySettings = {
   }),
 } as const;
 
-function memory(): ValueKind<number> {
-  return { ...structure(memoryMiB, 'an amount of memory such as 1Gi or 512Mi'), toFile: formatMemory };
+function memory(schema: () => z.ZodType<number> = memoryMiB): ValueKind<number> {
+  return { ...structure(schema, 'an amount of memory such as 1Gi or 512Mi'), toFile: formatMemory };
+}
+
+function someMemoryMiB(): z.ZodType<number> {
+  return memoryMiB().refine((mib) => mib > 0, {
+    error: 'an amount of memory above 0, for example 512Mi or 1Gi',
+  });
 }
 
 function deviceList(): ValueKind<readonly string[] | null> {

@@ -194,6 +194,7 @@ export const definitions = {
         'unusable-name',
         'too-many-devices',
         'memory-unit-too-small',
+        'memory-only-without-memory',
       ],
     },
   },

@@ -5,7 +5,8 @@ export type DegradationKind =
   | 'mig-mismatch'
   | 'unusable-name'
   | 'too-many-devices'
-  | 'memory-unit-too-small';
+  | 'memory-unit-too-small'
+  | 'memory-only-without-memory';
 
 /** Something on this node that cannot be offered as the config asks, in words for an administrator. */
 export interface Degradation {

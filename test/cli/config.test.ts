@@ -169,6 +169,15 @@ describe('print --resources', () => {
     );
     expect((await run([...args, '--memory-fit', 'sum'])).stdout).toContain('on each of 8 GPUs\n');
     expect((await run([...args, '--memory-enabled=false'])).stdout).not.toContain('memory');
+    const pools = (await run([...args, '--memory-devices', '0,1'])).stdout;
+    expect(pools).toContain('nvidia.com/gpu         6        6 GPUs\n');
+    expect(pools).toContain('78       39 units of 1Gi on each of 2 GPUs');
+    const nothing = await run([...args, '--memory-devices', '0', '--memory-reserved-per-gpu', '40Gi']);
+    expect(nothing.stdout).toMatch(
+      /^Not as asked: memory\.devices: not offered whole, and no memory to offer \(of its/m,
+    );
+    const off = await run([...args, '--memory-enabled=false', '--memory-devices', '0']);
+    expect(off.stdout).toBe('RESOURCE        DEVICES  FROM\nnvidia.com/gpu  8        8 GPUs\n');
   });
 
   test('with code 1 when nothing can be read', async () => {

@@ -36,7 +36,7 @@ onCluster('agent and kubelet killed while pods come', () => {
       await using node = await openV100Node(4);
       let agent = await startMemoryAgent(node, { reservedPerGpu: '4Gi' });
       await waitForAmounts(node, { [memoryResource]: '31/112', [gpuResource]: '4/4' });
-      const residents = [await node.pods.run(memoryPod('kept', 10)), await node.pods.run(gpuPod('whole', 1))];
+      const residents = await runBoth(node, 'kept', 'whole');
       await using watch = keepLooking(node, v100OfferedMiB);
       for (const [at, asked] of stream.entries()) {
         const name = `p${at}`;
@@ -45,7 +45,7 @@ onCluster('agent and kubelet killed while pods come', () => {
         const killed = kills.get(at + 1);
         if (killed !== undefined) agent = await kill(node, agent, killed);
       }
-      const pods = await waitUntilSettled(node);
+      const pods = await waitUntilSettled(node, residents.length + 1);
       const failed = pods.filter(({ status }) => status?.phase === 'Failed');
       const running = pods.filter(({ status }) => status?.phase === 'Running');
       process.stderr.write(
@@ -60,10 +60,16 @@ onCluster('agent and kubelet killed while pods come', () => {
 
       await node.pods.deleteAll();
       await waitForAmounts(node, { [memoryResource]: '31/112', [gpuResource]: '4/4' });
+      await runBoth(node, 'kept-again', 'whole-again');
       expect(watch.overbooked).toEqual([]);
     },
   );
 });
+
+/** Runs a pod with memory and one with a whole GPU on a node that is calm and has room for them; rejects when one does not run. */
+async function runBoth(node: ClusterNode, byMemory: string, whole: string): Promise<readonly V1Pod[]> {
+  return [await node.pods.run(memoryPod(byMemory, 10)), await node.pods.run(gpuPod(whole, 1))];
+}
 
 /** Kills what is named, and starts it again at once; resolves with the agent that serves then. */
 async function kill(
@@ -83,16 +89,17 @@ async function kill(
   return serving;
 }
 
-/** Every pod runs, has failed, or waits for room. */
-async function waitUntilSettled(node: ClusterNode): Promise<readonly V1Pod[]> {
-  const isSettled = ({ status }: V1Pod): boolean =>
-    status?.phase === 'Failed' ||
-    (status?.containerStatuses ?? []).some(({ ready }) => ready) ||
-    (status?.conditions ?? []).some(({ reason }) => reason === 'Unschedulable');
+/** Every pod runs, has failed, or waits for room; and as many run as are wanted: that all are refused is no way to book nothing twice. */
+async function waitUntilSettled(node: ClusterNode, wanted: number): Promise<readonly V1Pod[]> {
+  const runs = ({ status }: V1Pod): boolean => (status?.containerStatuses ?? []).some(({ ready }) => ready);
+  const isSettled = (pod: V1Pod): boolean =>
+    pod.status?.phase === 'Failed' ||
+    runs(pod) ||
+    (pod.status?.conditions ?? []).some(({ reason }) => reason === 'Unschedulable');
   return waitFor(
-    'every pod runs, has failed, or waits',
+    `every pod runs, has failed, or waits, and ${wanted} run`,
     () => node.pods.list(),
-    (pods) => pods.every(isSettled),
+    (pods) => pods.every(isSettled) && pods.filter(runs).length >= wanted,
   );
 }
 

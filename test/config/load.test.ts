@@ -220,6 +220,14 @@ test('memory by flags, by variables and by the file alike', async () => {
     expect((await loadGood(given)).config.memory).toEqual(memory);
 });
 
+test('a cap below one unit, and a unit of nothing', async () => {
+  const flags = { 'memory-max-per-container': '512Mi' };
+  expect((await problemsOf({ flags }))[1]).toContain('512Mi is less than one unit of 1Gi (memory.unit)');
+  expect(await problemsOf({ flags: { ...flags, 'memory-unit': '512Mi' } })).toEqual([]);
+  expect(await problemsOf({ flags: { ...flags, 'memory-enabled': 'false' } })).toEqual([]);
+  expect((await problemsOf({ flags: { 'memory-unit': '0' } }))[1]).toContain('an amount of memory above 0');
+});
+
 test.each([
   ['1', 'memory.override[0].total'],
   ['1=16GB', 'memory.override[0].total'],

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Disturbance, Disturbances } from '../cluster/soak/disturbances.ts';
+import type { Sign } from '../cluster/soak/signs.ts';
 import { explainFailure, type FailedPod } from '../cluster/soak/explain.ts';
 import type { MemoryPlan } from '../../src/resources/memory-units.ts';
 import { explainNoRoom } from '../../src/allocation/memory-refusals.ts';
@@ -14,28 +15,44 @@ const faulty = 'Allocate failed due to previously allocated devices are no longe
 const own = 'Allocate failed due to rpc error: code = ResourceExhausted desc = ';
 const noHole = `${own}${explainNoRoom(9, [], 20, { plan: { unitMiB: 1024 } as MemoryPlan })}`;
 const byMemory = `${own}nvidia.com/gpu: 1 asked, but of the memory of GPU-1a-2b 3 units are held, and a GPU is given whole or by memory. Delete`;
-const stillHeld = `${own}nvidia.com/gpu: 2 asked, but GPU-1a-2b is held by pod a/b, container main. Delete`;
+const stillHeld = `${own}nvidia.com/gpu: 2 asked, but GPU-1a-2b is held by container main of pod a/b. Delete the pod`;
 const starting = `${own}nvidia.com/gpu-memory: 2 asked, but the agent on this node has just started and the kubelet's record could not be read in time.`;
 const paused = `${own}nvidia.com/gpu-memory: 2 asked, but the kubelet's record of what is held on this node cannot be read.`;
 const other = 'Allocate failed due to rpc error: code = ResourceExhausted desc = 2 asked, but 1 is held';
 
-function failed(message: string, disturbances: readonly Disturbance[], ran: boolean = false): FailedPod {
-  const reason = 'UnexpectedAdmissionError';
-  return { reason, message, ran, needsAdmission: true, disturbances: new Set(disturbances) };
+function failed(message: string, going: readonly (Disturbance | Sign)[], ran: boolean = false): FailedPod {
+  return {
+    reason: 'UnexpectedAdmissionError',
+    message,
+    ran,
+    needsAdmission: true,
+    disturbances: new Set(allDisturbances.filter((each) => going.includes(each))),
+    signs: new Set(allSigns.filter((each) => going.includes(each))),
+  };
 }
 
+const allDisturbances: readonly Disturbance[] = ['agent', 'kubelet', 'gpu', 'forced deletion'];
+const allSigns: readonly Sign[] = ['departure', 'memory', 'withheld'];
+
 describe('a refusal', () => {
-  test.each<[string, readonly Disturbance[], string | null]>([
+  test.each<[string, readonly (Disturbance | Sign)[], string | null]>([
     [none, ['agent'], 'no agent was registered'],
     [unregistered, ['kubelet'], 'no agent was registered'],
     [none, ['gpu'], null],
     [none, [], null],
     [gone, ['agent'], 'the agent ended while it was asked'],
     [gone, ['kubelet'], null],
-    [tooFew, [], 'less than the scheduler believed'],
+    [tooFew, ['memory'], 'less than the scheduler believed'],
+    [tooFew, ['kubelet'], 'less than the scheduler believed'],
+    [tooFew, ['withheld'], 'less than the scheduler believed'],
+    [tooFew, ['departure'], null],
+    [tooFew, [], null],
     [noHole, [], 'no hole is large enough: the scheduler had an older figure'],
     [byMemory, [], 'the GPU was given by memory a moment before'],
-    [stillHeld, [], 'the GPU of a pod that has just ended'],
+    [stillHeld, ['departure'], 'the GPU of a pod that has just ended'],
+    [stillHeld, ['forced deletion'], 'the GPU of a pod that has just ended'],
+    [stillHeld, ['memory', 'withheld'], null],
+    [stillHeld, [], null],
     [starting, ['agent'], 'what is held was not known yet to a new agent'],
     [starting, ['gpu'], null],
     [paused, ['agent', 'kubelet', 'gpu', 'forced deletion'], null],

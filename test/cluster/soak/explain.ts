@@ -1,4 +1,5 @@
 import type { Disturbance } from './disturbances.ts';
+import type { Sign } from './signs.ts';
 
 /** A pod that has failed, and what was going on. */
 export interface FailedPod {
@@ -10,14 +11,17 @@ export interface FailedPod {
   readonly needsAdmission: boolean;
   /** Since it was last seen well. */
   readonly disturbances: ReadonlySet<Disturbance>;
+  readonly signs: ReadonlySet<Sign>;
 }
 
 interface Explanation {
   readonly title: string;
   readonly says: RegExp;
   /** One of these must have been going on; `nothing` where it happens on a quiet node, too. */
-  readonly needs: readonly Disturbance[] | 'nothing';
+  readonly needs: readonly (Disturbance | Sign)[] | 'nothing';
 }
+
+const anyDisturbance: readonly Disturbance[] = ['agent', 'kubelet', 'gpu', 'forced deletion'];
 
 /** What a kubelet or the agent says when it refuses a pod, and what makes it right. */
 const explanations: readonly Explanation[] = [
@@ -39,7 +43,7 @@ const explanations: readonly Explanation[] = [
   {
     title: 'less than the scheduler believed',
     says: /requested number of devices unavailable|Node didn't have enough resource/,
-    needs: 'nothing',
+    needs: [...anyDisturbance, 'memory', 'withheld'],
   },
   {
     title: 'no hole is large enough: the scheduler had an older figure',
@@ -54,7 +58,7 @@ const explanations: readonly Explanation[] = [
   {
     title: 'the GPU of a pod that has just ended',
     says: /asked, but GPU-[\w-]+ is held by/,
-    needs: 'nothing',
+    needs: [...anyDisturbance, 'departure'],
   },
   {
     title: 'what is held was not known yet to a new agent',
@@ -67,7 +71,8 @@ const explanations: readonly Explanation[] = [
 export function explainFailure(failed: FailedPod): string | null {
   const found = explanations.find(({ says }) => says.test(failed.message));
   if (found === undefined) return null;
-  if (found.needs !== 'nothing' && !found.needs.some((each) => failed.disturbances.has(each))) return null;
+  const going = new Set<Disturbance | Sign>([...failed.disturbances, ...failed.signs]);
+  if (found.needs !== 'nothing' && !found.needs.some((each) => going.has(each))) return null;
   if (!failed.ran) return found.title;
   // A kubelet leaves alone what runs. Only at its start it looks again at pods that it has admitted before.
   if (!failed.needsAdmission || !failed.disturbances.has('kubelet')) return null;

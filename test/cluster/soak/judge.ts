@@ -7,6 +7,7 @@ import { findMismatches } from './mismatches.ts';
 import type { Violation } from './observation.ts';
 import { Patience } from './patience.ts';
 import type { PodHistory } from './pod-watch.ts';
+import { findSigns } from './signs.ts';
 import { isWithheld, type Scene, wellGpus } from './scene.ts';
 import { observe, ProgramWatch } from './witnesses.ts';
 
@@ -80,7 +81,7 @@ export class Judge {
   }
 
   #explain(uid: string, { last, wellMs, ranMs }: PodHistory): string | null {
-    const { known, disturbances } = this.#scene;
+    const { known, disturbances, suspects, watch } = this.#scene;
     const pod = known.get(uid);
     if (pod === undefined) return null;
     const sinceMs = ranMs === null ? pod.createdMs : wellMs;
@@ -94,6 +95,12 @@ export class Judge {
       ran: ranMs !== null,
       needsAdmission: !stays,
       disturbances: disturbances.between(sinceMs, performance.now()),
+      signs: findSigns(last.message, {
+        histories: watch.histories,
+        known,
+        wellMs,
+        withheldGpus: suspects.gpus.size,
+      }),
     });
   }
 }

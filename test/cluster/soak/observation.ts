@@ -26,6 +26,9 @@ export interface SeenPod {
   readonly containers: readonly SeenContainer[];
 }
 
+/** Phases of a pod that holds nothing any more. */
+export const endedPhases: ReadonlySet<string> = new Set(['Succeeded', 'Failed']);
+
 /** What all witnesses say, one shortly after the other. */
 export interface Observation {
   readonly pods: readonly SeenPod[];

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Pods } from '../support/pods.ts';
 import { patienceMs } from '../support/wait.ts';
-import { type SeenPod, seePod } from './observation.ts';
+import { endedPhases, type SeenPod, seePod } from './observation.ts';
 
 /** What was seen of one pod. Times are milliseconds of `performance.now()`. */
 export interface PodHistory {
@@ -11,6 +11,8 @@ export interface PodHistory {
   ranMs: number | null;
   /** When it was last seen and had not failed. */
   wellMs: number;
+  /** When it was last seen and had not ended. */
+  heldMs: number;
   /** It had to wait for a GPU. */
   waited: boolean;
 }
@@ -74,9 +76,17 @@ export class PodWatch implements AsyncDisposable {
 
   #note(pod: SeenPod, nowMs: number): void {
     const known = this.histories.get(pod.uid);
-    const history = known ?? { last: pod, gone: false, ranMs: null, wellMs: nowMs, waited: false };
+    const history = known ?? {
+      last: pod,
+      gone: false,
+      ranMs: null,
+      wellMs: nowMs,
+      heldMs: nowMs,
+      waited: false,
+    };
     history.last = pod;
     if (pod.phase !== 'Failed') history.wellMs = nowMs;
+    if (!endedPhases.has(pod.phase)) history.heldMs = nowMs;
     if (pod.unschedulable) history.waited = true;
     if ((pod.phase === 'Running' && pod.ready) || pod.phase === 'Succeeded') history.ranMs ??= nowMs;
     this.histories.set(pod.uid, history);
