@@ -2,7 +2,7 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
 import type { Reading } from '../allocation/holdings/events.ts';
-import { isYoung } from '../allocation/holdings/free-entries.ts';
+import { wantsSecondLook } from '../allocation/holdings/free-entries.ts';
 import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
@@ -179,7 +179,7 @@ async function rereadAfterList(node: Node, deps: KeepBooksDeps): Promise<void> {
     books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint, before });
     if (before !== null) return;
     before = checkpoint;
-  } while (books.holdings.entries.some((entry) => isYoung(entry, deps.clock.now())));
+  } while (wantsSecondLook(books.holdings, deps.clock.now()));
 }
 
 /** The kubelet writes down each allocation before it asks for the next one. */

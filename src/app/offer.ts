@@ -67,6 +67,8 @@ export interface OfferPlan extends Pick<ResourcePlan, 'devices' | 'oneShareOnly'
   readonly preference: PreferenceRules;
 }
 
+const noFaults: ReadonlyMap<string, string> = new Map();
+
 /** One resource as it is offered now: its list for the kubelet, and the answers to requests, all from memory. */
 export class Offer implements Offered {
   readonly resource: ResourceName;
@@ -234,7 +236,8 @@ export class Offer implements Offered {
   #withheld(roster: readonly RosterDevice[]): ReadonlyMap<string, WithheldReason> {
     const { books } = this.#deps;
     if (!books.areNeeded) return new Map();
-    const shown = showOthers(this.resource, roster, books.offer);
+    // What keeps a device from being used stands in the roster; a GPU without a device node is refused with the reason.
+    const shown = showOthers(this.resource, roster, { ...books.offer, faults: noFaults });
     return new Map(shown.flatMap(({ id, withheld }) => (withheld === null ? [] : [[id, withheld] as const])));
   }
 }

@@ -30,15 +30,16 @@ export function countMissed(holdings: Holdings, { startedMs, found }: Look): Hol
 }
 
 /**
- * Frees what a round or a re-read checkpoint did not find: an entry that was seen before, once it is not young or was looked for twice; an answer that nobody has
- * seen after 30 s and two rounds. Orphans stay. While the kubelet's records are unsettled nothing is freed that this kubelet has not vouched for.
+ * Frees what a round or a re-read checkpoint did not find: an entry that was seen before, once it is not young; an answer that nobody has seen
+ * after 30 s and two rounds. Orphans stay. While the kubelet's records are unsettled nothing is freed that this kubelet has not vouched for. For a
+ * request, two checkpoints written one after the other are enough in either case: the kubelet, which gives the ids out, has them no more.
  * @param releaseDelayMs how long memory stays booked that the kubelet has freed
  */
 export function freeEntries(holdings: Holdings, look: Look, releaseDelayMs: number): Holdings {
   const { unsettled } = holdings;
   const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
     if (look.found.has(entry.sequence) || entry.afterlife !== null) return [entry];
-    if (!isFree(entry, look) || !isVouchedFor(entry, unsettled)) return [entry];
+    if (!isFree(entry, look) || !(look.isDouble === true || isVouchedFor(entry, unsettled))) return [entry];
     if (isPending(entry) || releaseDelayMs === 0) return [];
     return [
       {
@@ -69,9 +70,14 @@ function isVouchedFor({ sequence, listedMs }: Entry, unsettled: Unsettled | null
   return (sequence >= beforeSequence && orphansDue === 'no') || (listedMs !== null && listedMs >= sinceMs);
 }
 
-/** True for an entry that one look which does not find it leaves booked, only because it is young. */
-export function isYoung(entry: Entry, nowMs: number): boolean {
-  return !isPending(entry) && !isOld(entry, nowMs);
+/** True when a second look can free more than one has: what is young, or not vouched for. */
+export function wantsSecondLook({ entries, unsettled }: Holdings, nowMs: number): boolean {
+  return entries.some(
+    (entry) =>
+      !isPending(entry) &&
+      entry.afterlife === null &&
+      !(isOld(entry, nowMs) && isVouchedFor(entry, unsettled)),
+  );
 }
 
 function isFree(entry: Entry, { startedMs, isDouble = false }: Look): boolean {

@@ -204,6 +204,11 @@ describe('a new kubelet', () => {
 
   it('frees nothing by a checkpoint that is read anew', () => {
     expect(restarted().reread(111, [app]).held).toHaveLength(2);
+    expect(restarted().reread(102, [app], [app, other]).held).toHaveLength(2);
+  });
+
+  it('frees by two checkpoints in a row what it asks for anew', () => {
+    expect(restarted().reread(102, [app], [app]).held).toEqual(['p m0+9 on GPU-a']);
   });
 
   it('is believed about what it has listed, and what it has given out itself', () => {

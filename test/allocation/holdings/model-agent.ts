@@ -1,7 +1,7 @@
 import { dampAfterRefusal, type Damping } from '../../../src/allocation/damping.ts';
 import { mayList, wantsList, wantsRound } from '../../../src/allocation/holdings/due.ts';
 import type { HoldingsEvent, Reading } from '../../../src/allocation/holdings/events.ts';
-import { isYoung } from '../../../src/allocation/holdings/free-entries.ts';
+import { wantsSecondLook } from '../../../src/allocation/holdings/free-entries.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdings/next-holdings.ts';
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
@@ -127,7 +127,7 @@ export class ModelAgent {
     if (decision.kind === 'reread-first') {
       this.#send(nowMs);
       this.#reread(nowMs);
-      if (this.holdings.entries.some((entry) => isYoung(entry, nowMs))) {
+      if (wantsSecondLook(this.holdings, nowMs)) {
         const before = this.#kubelet.read();
         this.#send(nowMs);
         this.#reread(nowMs, before);
