@@ -38,8 +38,14 @@ export function wantsRound(holdings: Holdings, nowMs: number): boolean {
   if (!started) return elapsedMs >= listEveryMs;
   if (books === 'unreadable') return elapsedMs >= unsettledEveryMs;
   // On an idle node too: what is given there later has to be freed like anything else.
-  if (unsettled !== null) return elapsedMs >= unsettledEveryMs;
+  if (unsettled !== null)
+    return elapsedMs >= (entries.some(wantsAnotherLook) ? listEveryMs : unsettledEveryMs);
   return entries.some((entry) => entry.afterlife === null && isDue(entry, lastRoundMs, nowMs));
+}
+
+/** A second round that does not find it either makes sure that this kubelet has dropped it. */
+function wantsAnotherLook({ missedRounds, dropped, afterlife }: Entry): boolean {
+  return missedRounds === 1 && !dropped && afterlife === null;
 }
 
 function isDue(entry: Entry, lastRoundMs: number, nowMs: number): boolean {

@@ -29,7 +29,7 @@ export interface Entry {
   readonly listedMs: number | null;
   /** Since when Lists lack it although one had it. */
   readonly vanishedMs: number | null;
-  /** The kubelet's checkpoint lacked it although it was not young: this kubelet has dropped it. */
+  /** The kubelet's checkpoint lacked it although it was not young, or twice: this kubelet has dropped it. */
   readonly dropped: boolean;
   /** Rounds in a row that did not find it. */
   readonly missedRounds: number;

@@ -20,11 +20,9 @@ export function countMissed(holdings: Holdings, { startedMs, found }: Look): Hol
   const entries = holdings.entries.map((entry): Entry => {
     if (found.has(entry.sequence)) return entry.missedRounds === 0 ? entry : { ...entry, missedRounds: 0 };
     const isListed = entry.shown !== null && entry.vanishedMs === null;
-    return {
-      ...entry,
-      missedRounds: entry.missedRounds + (startedMs > entry.sinceMs ? 1 : 0),
-      dropped: entry.dropped || (entry.checkpointed && !isListed && isOld(entry, startedMs)),
-    };
+    const missedRounds = entry.missedRounds + (startedMs > entry.sinceMs ? 1 : 0);
+    const isGone = isOld(entry, startedMs) || missedRounds >= 2;
+    return { ...entry, missedRounds, dropped: entry.dropped || (entry.checkpointed && !isListed && isGone) };
   });
   return { ...holdings, entries };
 }

@@ -44,6 +44,12 @@ describe('wantsRound', () => {
     ['and it is 30 s old', History.settled().answered(1, ten, 'GPU-a').round(6, []), 31, true],
     ['a new kubelet: every five seconds', steady().kubelet(30, [app]).round(31, [app]), 36, true],
     ['a new kubelet while nothing is held', History.settled().kubelet(30, []).round(31, []), 36, true],
+    [
+      'a new kubelet whose books lack something: every second',
+      new History(-1).found(0, [app]).round(1, []),
+      2,
+      true,
+    ],
     ['a new kubelet: not before', steady().kubelet(30, [app]).round(31, [app]), 35, false],
     [
       'a checkpoint that cannot be read: every five seconds',

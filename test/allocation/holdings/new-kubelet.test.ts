@@ -57,4 +57,11 @@ describe('a new kubelet', () => {
     expect(new History(-59).found(0, [app]).round(6, []).held).toHaveLength(1);
     expect(new History(-60).found(0, [app]).round(6, []).held).toHaveLength(0);
   });
+
+  it('orphans nothing that the one before it had dropped, though the agent had just begun', () => {
+    const begun = new History(-1).found(0, [app]).round(1, []);
+    expect(begun.kubelet(1.5, []).held).toEqual(['p m0+9 on GPU-a orphan']);
+    const sure = new History(-1).found(0, [app]).round(1, []).round(2, []);
+    expect(sure.kubelet(3, []).held).toEqual(['p m0+9 on GPU-a']);
+  });
 });
