@@ -15,8 +15,11 @@ import { waitFor } from './support/wait.ts';
 
 /** How often a kubelet sends the node's status where nobody has changed it. */
 const nodeStatusSeconds = 10;
-/** After a release the API server has the old figure for one such period; a pod that it sends on the way is refused a moment later. */
-const staleMs = (nodeStatusSeconds + 8) * 1000;
+/**
+ * After a release the API server has the old figure for one such period, and for a second one when the report was made just before the agent
+ * heard of the release; a pod that it sends on the way is refused a moment later.
+ */
+const staleMs = (2 * nodeStatusSeconds + 3) * 1000;
 /** How long it is watched that nothing fails later. */
 const watchedMs = 7000;
 /** By the agent, or by the kubelet once it has the list that was made after the release. */
