@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Counts } from '../cluster/allocatable.ts';
 import { keepAllocatable } from '../cluster/keep-allocatable.ts';
@@ -9,6 +7,7 @@ import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
+import { readBootText } from '../state/boot-id.ts';
 import type { Node } from './node.ts';
 import type { FastStatusSettings } from './settings.ts';
 import { runTogether } from './supervise.ts';
@@ -29,7 +28,7 @@ export async function keepFastStatus(
   signal: AbortSignal,
 ): Promise<void> {
   const counts = new Latest<Counts>(new Map());
-  const bootId = await readBootId(procfsRoot);
+  const bootId = (await readBootText(procfsRoot).catch(() => '')) || null;
   await runTogether(
     [
       (until) => followLists(node, counts, until),
@@ -94,10 +93,4 @@ function countDevices(
   for (const { resourceName, deviceIds } of devices)
     counts.set(resourceName, (counts.get(resourceName) ?? 0) + deviceIds.length);
   return counts;
-}
-
-/** The kernel's; `null` where it does not tell. */
-async function readBootId(procfsRoot: string): Promise<string | null> {
-  const text = await readFile(join(procfsRoot, 'sys/kernel/random/boot_id'), 'utf8').catch(() => '');
-  return text.trim() || null;
 }

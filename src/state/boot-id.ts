@@ -7,11 +7,21 @@ import { OperatorError } from '../lib/errors.ts';
  * @throws OperatorError `boot-unknown`
  */
 export async function readBootId(procfsRoot: string): Promise<string> {
-  const path = join(procfsRoot, 'sys/kernel/random/boot_id');
+  const id = await readBootText(procfsRoot);
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
+  const path = bootIdPath(procfsRoot);
+  throw new OperatorError('boot-unknown', `${path} holds no boot id: ${JSON.stringify(id.slice(0, 60))}`);
+}
+
+/** The same as it stands there, to be compared with what others have read there. @throws OperatorError `boot-unknown` */
+export async function readBootText(procfsRoot: string): Promise<string> {
+  const path = bootIdPath(procfsRoot);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new OperatorError('boot-unknown', `${path} cannot be read`, { cause });
   });
-  const id = text.trim();
-  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(id)) return id;
-  throw new OperatorError('boot-unknown', `${path} holds no boot id: ${JSON.stringify(id.slice(0, 60))}`);
+  return text.trim();
+}
+
+function bootIdPath(procfsRoot: string): string {
+  return join(procfsRoot, 'sys/kernel/random/boot_id');
 }
