@@ -2,7 +2,7 @@ import { isOrphan } from '../allocation/holdings/orphans.ts';
 import type { Clock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
-import { onceEach } from '../lib/once-each.ts';
+import { warnOnceEach } from '../lib/once-each.ts';
 import { orphanKey, readReleases, removeRelease, type Release } from '../state/releases.ts';
 import type { Node } from './node.ts';
 
@@ -29,9 +29,7 @@ export async function heedReleases(
   { stateDir, clock, log }: HeedReleasesDeps,
   signal: AbortSignal,
 ): Promise<void> {
-  const say = onceEach((text) => {
-    if (text !== '') log.warn(text);
-  });
+  const say = warnOnceEach(log);
   const unkept = new Set<string>();
   while (!signal.aborted) {
     await clock.sleep(lookEveryMs, signal);

@@ -8,7 +8,7 @@ import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
 import { socketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
 import { describeError } from '../lib/errors.ts';
-import { onceEach } from '../lib/once-each.ts';
+import { onceEach, warnOnceEach } from '../lib/once-each.ts';
 import type { Books } from './books.ts';
 import { keepState, type KeepStateDeps } from './keep-state.ts';
 import type { Node } from './node.ts';
@@ -85,9 +85,7 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { books, offers, serving } = node;
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
-  const sayTrouble = onceEach((text) => {
-    if (text !== '') log.warn(text);
-  });
+  const sayTrouble = warnOnceEach(log);
   const sayPause = onceEach((text) => {
     if (text === '') log.info('GPU memory is given out again');
     else log.warn(text);
