@@ -7,6 +7,7 @@ import { describeError, isAbort, toError } from '../lib/errors.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { backoffMs } from '../lib/retry.ts';
+import { untilOrPause } from '../lib/until-or-pause.ts';
 import type { InventorySettings } from './settings.ts';
 
 /** What is known of the node's GPUs. The last good reading stays in force while later ones fail. */
@@ -80,7 +81,7 @@ export async function keepInventory(
       state.set({ ...state.value, failure, noDriver });
     }
     const pauseMs = failures === 0 ? deps.settings().rescanIntervalMs : backoffMs(retryLimits, failures);
-    await sleepOrWake(pauseMs, wake, seen, clock, signal);
+    await untilOrPause(wake, (count) => count !== seen, pauseMs, clock, signal).catch(() => undefined);
   }
   await listening;
 }
@@ -104,19 +105,4 @@ async function followEvents(
       await deps.clock.sleep(retryLimits.maxMs, signal).catch(() => undefined);
     }
   }
-}
-
-async function sleepOrWake(
-  pauseMs: number,
-  wake: Latest<number>,
-  seen: number,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  const scope = new AbortController();
-  const until = AbortSignal.any([signal, scope.signal]);
-  const woken = wake.until((count) => count !== seen, until);
-  await Promise.race([clock.sleep(pauseMs, until), woken]).catch(() => undefined);
-  scope.abort();
-  await woken.catch(() => undefined);
 }

@@ -3,6 +3,7 @@ import type { Clock } from '../lib/clock.ts';
 import { isAbort } from '../lib/errors.ts';
 import type { Latest } from '../lib/latest.ts';
 import { backoffMs } from '../lib/retry.ts';
+import { untilOrPause } from '../lib/until-or-pause.ts';
 import type { Counts } from './allocatable.ts';
 import { NodeWriter, type NodeWriterDeps } from './node-writer.ts';
 
@@ -71,29 +72,9 @@ async function keepWriting(
     early += Number(turn.kind === 'early');
     const soon = turn.kind === 'early' && early <= earlyTries;
     if (!soon) {
-      await untilChanged(counts, wanted, looks[0] ?? null, clock, signal);
+      await untilOrPause(counts, (value) => value !== wanted, looks[0] ?? null, clock, signal);
       looks = looks.slice(1);
     }
     await clock.sleep(Math.max(debounceMs, startedMs + paceMs - clock.now()), signal);
-  }
-}
-
-/** Resolves when there are other counts, or after `pauseMs`; `null`: not before there are. */
-async function untilChanged(
-  counts: Latest<Counts>,
-  known: Counts,
-  pauseMs: number | null,
-  clock: Clock,
-  signal: AbortSignal,
-): Promise<void> {
-  const scope = new AbortController();
-  const until = AbortSignal.any([signal, scope.signal]);
-  const changed = counts.until((value) => value !== known, until);
-  const waits = pauseMs === null ? [changed] : [changed, clock.sleep(pauseMs, until)];
-  try {
-    await Promise.race(waits);
-  } finally {
-    scope.abort();
-    await Promise.allSettled(waits);
   }
 }
