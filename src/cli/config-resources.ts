@@ -13,6 +13,7 @@ import { memoryResource } from '../resources/memory-units.ts';
 import { hardwareUuid, type PlannedDevice } from '../resources/planned-device.ts';
 import { planResources } from '../resources/plan.ts';
 import { joinRemarks } from '../resources/remark.ts';
+import { count } from './status-words.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
@@ -54,9 +55,9 @@ const nothingAmiss = { nodeFault: null, faults: new Map<string, string>(), needs
 function describeMemory({ plan, maxPerContainer, fit }: MemoryTerms): readonly (readonly string[])[] {
   const { gpus, units, unitMiB } = plan;
   if (gpus.length === 0) return [];
-  const each = [...new Set(gpus.map((gpu) => gpu.units))].join(', ');
-  const where = gpus.length === 1 ? '1 GPU' : `each of ${gpus.length} GPUs`;
   const holes = gpus.map((gpu) => gpu.units);
+  const each = [...new Set(holes)].join(', ');
+  const where = gpus.length === 1 ? '1 GPU' : `each of ${gpus.length} GPUs`;
   const cap = capOf({ plan, maxPerContainer });
   const promised = promisedUnits({ fit, holes, cap, damping: null, nowMs: 0 });
   const shown = promised === units ? '' : `, ${promised} of them promised while all are free`;
@@ -78,8 +79,4 @@ function describeDevices(devices: readonly PlannedDevice[]): string {
     ...(devices.length > hardware.length ? ['in time slices'] : []),
     ...(sick > 0 ? [`${sick} of them Unhealthy`] : []),
   ].join(', ');
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { askRelease } from '../state/releases.ts';
 import { readState, type KeptState } from '../state/state-file.ts';
 import { findGpu } from './print-orphans.ts';
+import { count } from './status-words.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
 
 /** The agent looks each second. */
@@ -50,6 +51,6 @@ export async function releaseOrphans(
     stderr.write(`slicewise: nothing was released on ${uuid}; the agent's log says why\n`);
     return 1;
   }
-  stdout.write(`${uuid}: released (${orphans.length === 1 ? '1 orphan' : `${orphans.length} orphans`})\n`);
+  stdout.write(`${uuid}: released (${count(orphans.length, 'orphan')})\n`);
   return 0;
 }
