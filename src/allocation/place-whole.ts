@@ -2,6 +2,7 @@ import { isExclusive, type Entry } from './holdings/entry.ts';
 import { useOfGpus } from './holdings/gpu-use.ts';
 import type { Holdings } from './holdings/holdings.ts';
 import { gpuOfId, type NodeGpus } from './holdings/node-gpus.ts';
+import { isOrphan } from './holdings/orphans.ts';
 import type { MemoryRequest } from './place-memory.ts';
 
 /** Why a device that is not memory cannot be given; a closed set, so that it can label a metric. */
@@ -24,6 +25,11 @@ export interface WholeOffer {
   readonly node: NodeGpus;
   /** UUIDs of the GPUs that are offered by memory too. */
   readonly memoryGpus: ReadonlySet<string>;
+  /**
+   * True when the kubelet cannot be made to write down what it has: an entry may be of a pod that has ended, and the kubelet, which gives
+   * an id of this resource out, knows that better.
+   */
+  readonly mayBeStale: boolean;
 }
 
 /**
@@ -39,7 +45,7 @@ export function placeWhole({ ids, books, resource }: WholeRequest, offer: WholeO
 function findProblem(
   ids: readonly string[],
   resource: string,
-  { holdings, node, memoryGpus }: WholeOffer,
+  { holdings, node, memoryGpus, mayBeStale }: WholeOffer,
 ): { readonly reason: WholeRefusalReason; readonly message: string } | null {
   const uses = useOfGpus(holdings.entries, node);
   for (const id of ids) {
@@ -59,7 +65,9 @@ function findProblem(
         reason: 'memory-held',
         message: `${asked}, but of the memory of ${gpu} ${use.units === 1 ? '1 unit is' : `${use.units} units are`} held, and a GPU is given whole or by memory. ${again}`,
       };
-    const holder = use.whole.find((entry) => isInTheWay({ id, gpu, resource }, entry));
+    const isBelieved = (entry: Entry): boolean =>
+      !mayBeStale || entry.resource !== resource || isOrphan(entry);
+    const holder = use.whole.find((entry) => isBelieved(entry) && isInTheWay({ id, gpu, resource }, entry));
     if (holder !== undefined)
       return {
         reason: 'device-held',

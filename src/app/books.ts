@@ -68,6 +68,8 @@ export class Books {
   #kubelet: ServedKubelet | null = null;
   #reread: Reread = () => Promise.resolve();
   #trusted = false;
+  /** Another agent may answer the kubelet too, and this one cannot make it write its record. */
+  #isLeaving = false;
   /** Something has happened since the books were opened that is not in them, because nobody needed them. */
   #missedSome = false;
   #hearOfOrphans: (news: readonly OrphanNews[]) => void = () => undefined;
@@ -146,6 +148,7 @@ export class Books {
   /** Starts afresh with a kubelet that is served from now on. */
   async begin(kubelet: ServedKubelet): Promise<void> {
     this.#kubelet = kubelet;
+    this.#isLeaving = false;
     this.#reread = kubelet.reread;
     await this.#open(kubelet, null, kubelet.recall());
   }
@@ -159,6 +162,7 @@ export class Books {
   distrust(reread: Reread): void {
     this.#kubelet = null;
     this.#trusted = false;
+    this.#isLeaving = true;
     this.#reread = reread;
   }
 
@@ -217,7 +221,8 @@ export class Books {
     if (books === 'may-reread' && !this.#trusted) return { kind: 'reread-first' };
     const { plan, node } = this.#terms;
     const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
-    return placeWhole({ ids, books, resource }, { holdings: this.#holdings, node, memoryGpus });
+    const offer = { holdings: this.#holdings, node, memoryGpus, mayBeStale: this.#isLeaving };
+    return placeWhole({ ids, books, resource }, offer);
   }
 
   /** Books an answer of a resource other than memory that is about to be given. */

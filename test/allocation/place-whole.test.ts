@@ -7,10 +7,15 @@ import { bookedDevice, bookedUnits, History, node, record } from './holdings/his
 const memoryGpus = new Set(['GPU-a', 'GPU-b']);
 const own = (pod: string, id: string) => bookedDevice(pod, id, encodeRecord(record('GPU-a')));
 
-function place(history: History, ids: readonly string[], books: WholeRequest['books'] = 'reread'): string {
+function place(
+  history: History,
+  ids: readonly string[],
+  books: WholeRequest['books'] = 'reread',
+  mayBeStale = false,
+): string {
   const decision = placeWhole(
     { ids, books, resource: gpuResource },
-    { holdings: history.holdings, node, memoryGpus },
+    { holdings: history.holdings, node, memoryGpus, mayBeStale },
   );
   return decision.kind === 'refused' ? decision.reason : decision.kind;
 }
@@ -117,11 +122,24 @@ describe('placeWhole', () => {
     expect(place(history, ids, books)).toBe(expected);
   });
 
+  it.each<[string, History, string]>([
+    ['what a List has shown: the kubelet knows that it has ended', shown(own('p', 'GPU-a')), 'free'],
+    ['a GPU with one unit of memory', withUnit, 'memory-held'],
+    [
+      'the same GPU by the name of another resource',
+      History.settled(bookedDevice('p', 'GPU-a', null, 'nvidia.com/a100')),
+      'device-held',
+    ],
+    ['an orphan: the kubelet knows nothing of it', shown(own('p', 'GPU-a')).kubelet(9, []), 'device-held'],
+  ])('where the record may be stale, %s', (_, history, expected) => {
+    expect(place(history, ['GPU-a'], 'reread', true)).toBe(expected);
+  });
+
   it('says who is in the way', () => {
     const refused = (history: History): unknown =>
       placeWhole(
         { ids: ['GPU-a'], books: 'reread', resource: gpuResource },
-        { holdings: history.holdings, node, memoryGpus },
+        { holdings: history.holdings, node, memoryGpus, mayBeStale: false },
       );
     expect(refused(withUnit)).toMatchObject({
       message:

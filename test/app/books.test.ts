@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Books, type MemoryTerms, type ServedKubelet } from '../../src/app/books.ts';
-import type { BookedDevices, Reading } from '../../src/allocation/holdings/events.ts';
+import type { BookedDevices, ListedDevices, Reading } from '../../src/allocation/holdings/events.ts';
 import type { KeptEntry, KeptHoldings } from '../../src/allocation/holdings/kept-holdings.ts';
 import { encodeRecord, recordAnnotation } from '../../src/allocation/record.ts';
 import type { ContainerResponse } from '../../src/allocation/response.ts';
@@ -44,6 +44,16 @@ function wholeAnswer(uuid: string): ContainerResponse {
 function bookedWhole(uuid: string): BookedDevices {
   const record = wholeAnswer(uuid).annotations[recordAnnotation] ?? null;
   return { podUid: 'uid', container: 'main', resource: 'nvidia.com/gpu', deviceIds: [uuid], record };
+}
+
+function listedWhole(uuid: string): ListedDevices {
+  return {
+    namespace: 'ns',
+    pod: 'p',
+    container: 'main',
+    resourceName: 'nvidia.com/gpu',
+    deviceIds: [uuid],
+  };
 }
 
 const kept: KeptEntry = { ...bookedWhole('GPU-0'), owner: null, shown: null };
@@ -97,6 +107,18 @@ describe('the books of a node', () => {
     expect(node.books.placeMemory({ ids: ['m1'], books: 'may-reread' })).toMatchObject({ kind: 'granted' });
     node.books.distrust(() => Promise.resolve());
     expect(node.books.placeMemory({ ids: ['m2'], books: 'may-reread' })).toEqual({ kind: 'reread-first' });
+  });
+
+  it('let the kubelet give a GPU anew while another agent may serve it, and never what holds memory', async () => {
+    const node = await openBooks(terms(8), [bookedWhole('GPU-0')]);
+    node.round();
+    node.books.apply({ kind: 'listed', atMs: 0, containers: [listedWhole('GPU-0')] });
+    const ask = (id: string): unknown =>
+      node.books.placeWhole('nvidia.com/gpu', { ids: [id], books: 'reread' }).kind;
+    await node.askMemory('m0');
+    expect([ask('GPU-0'), ask('GPU-1')]).toEqual(['refused', 'refused']);
+    node.books.distrust(() => Promise.resolve());
+    expect([ask('GPU-0'), ask('GPU-1')]).toEqual(['free', 'refused']);
   });
 
   it('are not asked where no memory is offered or held', async () => {

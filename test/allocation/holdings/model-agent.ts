@@ -170,7 +170,7 @@ export class ModelAgent {
     if (resource === memoryResource) return placeMemory({ ids, books }, this.offer);
     const { plan, holdings, node } = this.offer;
     const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
-    const decision = placeWhole({ ids, books, resource }, { holdings, node, memoryGpus });
+    const decision = placeWhole({ ids, books, resource }, { holdings, node, memoryGpus, mayBeStale: false });
     if (decision.kind !== 'free') return { ...decision, isMisfit: false };
     const record: AllocationRecord = { version: 1, gpus: ids.map((uuid) => ({ uuid, mib: null })) };
     return { kind: 'granted' as const, record, claim: decision.claim };
