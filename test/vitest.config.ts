@@ -29,7 +29,8 @@ export default defineConfig({
           globalSetup: ['test/cluster/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
-          fileParallelism: false,
+          // A worker has a cluster of its own; where one runs already it is the only one.
+          maxWorkers: (process.env['CLUSTER_STATE'] ?? '') === '' ? 2 : 1,
         },
       },
     ],

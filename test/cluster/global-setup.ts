@@ -4,21 +4,21 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { buildPrograms } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
-import { attachCluster, type Cluster, startCluster } from './node/cluster.ts';
+import { startCluster } from './node/cluster.ts';
 import { bundleAgent } from './support/agent-bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** Folder of the cluster that the tests share; `null` where none can run. */
-    readonly clusterState: string | null;
+    /** Folders of the clusters that the tests share, one for each worker; empty where none can run. */
+    readonly clusterStates: readonly string[];
     /** The agent as it is installed. */
     readonly agentBundle: string;
   }
 }
 
 /**
- * Brings up the cluster that all files of the project share and bundles the agent, and takes both away in the end. Where no
- * cluster can run the reason is printed and the tests are skipped, but not in CI.
+ * Brings up a cluster for each worker, which the files that it runs share, and bundles the agent, and takes all away in the end.
+ * Where no cluster can run the reason is printed and the tests are skipped, but not in CI.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const reason = whyNoCluster();
@@ -26,35 +26,46 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     if ((process.env['CI'] ?? '') !== '')
       throw new Error(`No cluster here, and CI may not skip it: ${reason}`);
     process.stderr.write(`skipped: all tests on a real cluster: ${reason}\n`);
-    project.provide('clusterState', null);
+    project.provide('clusterStates', []);
     project.provide('agentBundle', '');
     return () => Promise.resolve();
   }
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const removeFolder = async (): Promise<void> => rm(folder, { recursive: true, force: true });
+  const clusters = new AsyncDisposableStack();
+  clusters.defer(removeFolder);
   try {
     const agent = await bundleAgent(folder);
-    const cluster = await openCluster(join(folder, 'c'));
-    project.provide('clusterState', cluster.paths.state);
+    const states = await openClusters(project.config.maxWorkers, folder, clusters);
+    project.provide('clusterStates', states);
     project.provide('agentBundle', agent);
-    return async () => {
-      await cluster[Symbol.asyncDispose]();
-      await removeFolder();
-    };
+    return async () => clusters.disposeAsync();
   } catch (thrown) {
-    await removeFolder();
+    await clusters.disposeAsync();
     throw thrown;
   }
 }
 
-/** A cluster of the run's own, or the one that runs already in the folder `CLUSTER_STATE`, to try one test again and again. */
-async function openCluster(state: string): Promise<Cluster> {
+/**
+ * Clusters of the run's own, or the one that runs already in the folder `CLUSTER_STATE`, to try one test again and again.
+ * @returns their folders
+ */
+async function openClusters(
+  count: number,
+  folder: string,
+  clusters: AsyncDisposableStack,
+): Promise<readonly string[]> {
   const running = process.env['CLUSTER_STATE'] ?? '';
-  if (running !== '') return attachCluster(running);
+  if (running !== '') return [running];
   const programs = await buildPrograms();
   const startedMs = performance.now();
-  const cluster = await startCluster(programs, state);
+  const states = Array.from({ length: count }, (_none, index) => join(folder, `c${index + 1}`));
+  const started = await Promise.allSettled(states.map(async (state) => startCluster(programs, state)));
+  for (const each of started) if (each.status === 'fulfilled') clusters.use(each.value);
+  for (const each of started) if (each.status === 'rejected') throw each.reason;
   const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-  process.stderr.write(`a cluster with Kubernetes ${programs.kubernetes} is Ready after ${seconds} s\n`);
-  return cluster;
+  process.stderr.write(
+    `${count} clusters with Kubernetes ${programs.kubernetes} are Ready after ${seconds} s\n`,
+  );
+  return states;
 }

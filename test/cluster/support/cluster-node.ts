@@ -10,6 +10,7 @@ import { node } from '../node/layout.ts';
 import { clusterClient } from '../node/readiness.ts';
 import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
 import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
+import { clusterState } from './on-cluster.ts';
 import { gpuResource } from './pod-spec.ts';
 import { Pods } from './pods.ts';
 import { type SimulatedGpus, simulateGpus } from './simulated-gpus.ts';
@@ -57,7 +58,7 @@ export interface ClusterNodeOptions {
 }
 
 export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
-  const state = inject('clusterState');
+  const state = clusterState();
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
   return openNodeOf(await attachCluster(state), inject('agentBundle'), options);
 }

@@ -1,10 +1,10 @@
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { inject } from 'vitest';
 import { installDriver, put } from '../../support/driver-root.ts';
 import { attachCluster } from '../node/cluster.ts';
 import type { ClusterNode } from './cluster-node.ts';
+import { clusterState } from './on-cluster.ts';
 import type { Pods } from './pods.ts';
 
 /** Version of the driver that the simulated GPUs are said to run. */
@@ -48,7 +48,7 @@ export interface Sight {
 
 /** @param gpus how many GPUs have device nodes; their minor numbers begin with 0 */
 export async function installOnNode(gpus: number): Promise<NodeDriver> {
-  const { supervisor, paths } = await attachCluster(inject('clusterState') ?? '');
+  const { supervisor, paths } = await attachCluster(clusterState() ?? '');
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
   const [root, hook, hookLog] = ['driver', 'nvidia-cdi-hook', 'hooks.log'].map((name) =>
     join(folder, name),
