@@ -24,8 +24,7 @@ async function* allocateMemory(subject: Subject, runs: number): AsyncGenerator<n
   try {
     await writeFile(scenario, JSON.stringify({ name: 'node', gpus: [model] }));
     const driverArgs = ['--device-discovery-strategy', 'simulated', '--scenario', scenario];
-    const config = { version: 'v1', memory: { enabled: true } };
-    await using stage = await openStage({ ...subject, driverArgs, config });
+    await using stage = await openStage({ ...subject, driverArgs });
     const agent = stage.startAgent();
     await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known');
     using client = connectTo(stage, memoryResource);

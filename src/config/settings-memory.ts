@@ -13,7 +13,7 @@ export const memorySettings = {
     flag: 'memory-enabled',
     env: ['SLICEWISE_MEMORY_ENABLED'],
     kind: boolean(),
-    default: false,
+    default: true,
     description:
       'Whether GPU memory is offered as nvidia.com/gpu-memory, beside whole GPUs. A GPU is given in one way or the other at a time.',
   }),

@@ -150,6 +150,7 @@ describe('print --resources', () => {
       'nvidia.com/mig-2g.10gb  1        1 MIG instance on 1 GPU',
       'nvidia.com/mig-1g.5gb   36       9 MIG instances on 2 GPUs, in time slices',
       'Note: sharing.timeSlicing.resources[1]: there is no nvidia.com/x on this node to share',
+      expect.stringMatching(/^Note: not offered by memory \(in MIG mode\): GPU 0 \(GPU-.*, GPU 1 \(GPU-/),
       '',
     ]);
   });
@@ -162,7 +163,7 @@ describe('print --resources', () => {
   });
 
   test('with memory, and how much of it can be promised', async () => {
-    const args = ['print', '--resources', '--scenario', 'a100x8', '--memory-enabled'];
+    const args = ['print', '--resources', '--scenario', 'a100x8'];
     expect((await run(args)).stdout.split('\n')[2]).toBe(
       'nvidia.com/gpu-memory  312      39 units of 1Gi on each of 8 GPUs, 46 of them promised while all are free',
     );

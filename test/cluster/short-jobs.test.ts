@@ -11,7 +11,7 @@ const completions = 12;
 onCluster('a queue of short jobs', () => {
   test('gets the GPUs one after the other, though memory is offered beside them, and no pod fails', async () => {
     await using node = await openClusterNode({ gpus: 2 });
-    const agent = node.startAgent(['--memory-enabled=true']);
+    const agent = node.startAgent();
     await node.waitForAmount({ capacity: 2, allocatable: 2 });
     const { namespace } = node;
     const batch = clusterClient(node.cluster.paths).config.makeApiClient(BatchV1Api);

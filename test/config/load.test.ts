@@ -144,7 +144,7 @@ describe('accepted in the file', () => {
     ['keys without a value', 'flags:\n  plugin:\n  migStrategy:\nmemory:\n'],
     [
       'what asks for no feature',
-      'flags: {migStrategy: none}\nmemory: {enabled: false}\nsharing: {}\nresources: {mig: []}\n',
+      'flags: {migStrategy: none}\nmemory: {enabled: true}\nsharing: {}\nresources: {mig: []}\n',
     ],
     ['the default resource', "resources: {gpus: [{pattern: '*', name: nvidia.com/gpu}]}"],
     ['a resource without its domain', "resources: {gpus: [{pattern: '*', name: gpu}]}"],
@@ -165,10 +165,7 @@ describe('room for sockets', () => {
   const folderOf = (bytes: number): string => `/${'d'.repeat(bytes - 1)}`;
 
   test('the longest folder that fits, and one byte more', async () => {
-    const under = (bytes: number) => ({
-      'kubelet-socket': `${folderOf(bytes)}/kubelet.sock`,
-      'memory-enabled': 'true',
-    });
+    const under = (bytes: number) => ({ 'kubelet-socket': `${folderOf(bytes)}/kubelet.sock` });
     const tooLong = /would be 1 byte longer than the 107 that a unix socket may have/;
     expect(await problemsOf({ flags: under(72) })).toEqual([]);
     expect((await problemsOf({ flags: under(73) }))[1]).toMatch(tooLong);
@@ -224,7 +221,7 @@ test('memory by flags, by variables and by the file alike', async () => {
 });
 
 test('a cap below one unit, and a unit of nothing', async () => {
-  const flags = { 'memory-enabled': 'true', 'memory-max-per-container': '512Mi' };
+  const flags = { 'memory-max-per-container': '512Mi' };
   expect((await problemsOf({ flags }))[1]).toContain('512Mi is less than one unit of 1Gi (memory.unit)');
   expect(await problemsOf({ flags: { ...flags, 'memory-unit': '512Mi' } })).toEqual([]);
   expect(await problemsOf({ flags: { ...flags, 'memory-enabled': 'false' } })).toEqual([]);

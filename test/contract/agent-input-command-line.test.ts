@@ -48,7 +48,7 @@ describe('wrong flags and variables end the agent with code 2', () => {
   });
 
   test.for([
-    { path: `/tmp/${'k'.repeat(98)}/k.sock`, what: 'beside it, /tmp/kkk', excess: '24 bytes longer' },
+    { path: `/tmp/${'k'.repeat(98)}/k.sock`, what: 'beside it, /tmp/kkk', excess: '31 bytes longer' },
     { path: `/tmp/${'k'.repeat(104)}`, what: 'the path is 2 bytes longer', excess: '2 bytes longer' },
   ])(
     'a kubelet socket of which a path is $excess than a unix socket may have',

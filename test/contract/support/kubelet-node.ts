@@ -28,7 +28,7 @@ export interface ScenarioContent {
 export interface KubeletNodeOptions extends Pick<StandInKubeletOptions, 'habits' | 'seed'> {
   /** How many GPUs the node has, or its whole scenario; 4 GPUs when left out. */
   readonly gpus?: number | ScenarioContent;
-  /** Offers GPU memory too. */
+  /** Offers GPU memory too, as agents do by default; most tests are about whole GPUs, and count what is registered. */
   readonly memory?: boolean;
   /** Does not start the kubelet: its folders do not exist yet. */
   readonly kubeletDown?: boolean;
@@ -90,7 +90,7 @@ export async function openKubeletNode(options: KubeletNodeOptions = {}): Promise
     '--cdi-root': join(folder, 'cdi'),
     '--http-address': 'off',
     '--rescan-interval': '1s',
-    ...(options.memory === true && { '--memory-enabled': 'true' }),
+    ...(options.memory === true ? {} : { '--memory-enabled': 'false' }),
   };
   const start = (args: readonly string[] = []): AgentProcess => {
     const agent = startAgent(program, [...Object.entries(flags).flat(), ...args], cleanEnvironment());

@@ -202,6 +202,8 @@ function folderArgs(folder: string, own: readonly string[]): readonly string[] {
     '--cdi-root': join(folder, 'cdi'),
     '--http-address': '127.0.0.1:0',
     '--rescan-interval': '1s',
+    // Most tests are about whole GPUs, and count what is registered.
+    '--memory-enabled': 'false',
   };
   return Object.entries(defaults).flatMap(([name, value]) => (own.includes(name) ? [] : [name, value]));
 }
