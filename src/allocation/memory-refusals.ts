@@ -1,8 +1,7 @@
-import type { Entry } from './holdings/entry.ts';
 import { gpuResource } from '../resources/resource-name.ts';
 import { memoryResource } from '../resources/memory-units.ts';
-import { isForeign, isMemory } from './holdings/node-gpus.ts';
-import { capOf, type MemoryOffer, type MemoryPause, type MemoryRoom } from './memory-view.ts';
+import { isForeign } from './holdings/node-gpus.ts';
+import { capOf, isOfOtherUnit, type MemoryOffer, type MemoryPause, type MemoryRoom } from './memory-view.ts';
 
 type Planned = Pick<MemoryOffer, 'plan' | 'maxPerContainer'>;
 
@@ -73,9 +72,8 @@ export function whyPaused(
       return `a container on this node${whose} holds ${foreign?.resource ?? 'devices'} that were not given by this agent; memory is offered again when it has ended`;
     }
     case 'other-unit': {
-      const isOther = (entry: Entry): boolean =>
-        isMemory(entry, node) && entry.record?.units !== undefined && entry.record.units.mib !== plan.unitMiB;
-      const mib = entries.find(isOther)?.record?.units?.mib ?? '?';
+      const other = entries.find((entry) => isOfOtherUnit(entry, { plan, node }));
+      const mib = other?.record?.units?.mib ?? '?';
       return `containers on this node still hold units of ${mib} MiB, and a unit is ${plan.unitMiB} MiB now; memory is offered again when they have ended`;
     }
   }

@@ -1,5 +1,6 @@
 import type { MemoryGpu, MemoryPlan } from '../resources/memory-units.ts';
 import type { Damping } from './damping.ts';
+import type { Entry } from './holdings/entry.ts';
 import { useOfGpus, type GpuUse } from './holdings/gpu-use.ts';
 import type { Holdings } from './holdings/holdings.ts';
 import { isForeign, isMemory, type NodeGpus } from './holdings/node-gpus.ts';
@@ -70,11 +71,13 @@ export function pauseByEntries({
   node,
 }: Pick<MemoryOffer, 'plan' | 'holdings' | 'node'>): MemoryPause | null {
   if (holdings.entries.some((entry) => isForeign(entry, node))) return 'foreign-allocation';
-  const hasOtherUnit = holdings.entries.some(
-    (entry) =>
-      isMemory(entry, node) && entry.record?.units !== undefined && entry.record.units.mib !== plan.unitMiB,
-  );
-  return hasOtherUnit ? 'other-unit' : null;
+  return holdings.entries.some((entry) => isOfOtherUnit(entry, { plan, node })) ? 'other-unit' : null;
+}
+
+/** True for memory that was given in units of another size than the plan's. */
+export function isOfOtherUnit(entry: Entry, { plan, node }: Pick<MemoryOffer, 'plan' | 'node'>): boolean {
+  const units = entry.record?.units;
+  return isMemory(entry, node) && units !== undefined && units.mib !== plan.unitMiB;
 }
 
 /** How many free units are promised now. */
