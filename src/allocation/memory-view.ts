@@ -31,14 +31,14 @@ export interface MemoryRoom {
 /** Why nothing new is offered of memory. */
 export type MemoryPause = 'starting' | 'unreadable-checkpoint' | 'foreign-allocation' | 'other-unit';
 
-/** What is free on each GPU, in order of GPU index. */
-export function roomsOf({
-  plan,
-  holdings,
-  node,
-  faults,
-}: Omit<MemoryOffer, 'fit' | 'damping' | 'maxPerContainer'>): readonly MemoryRoom[] {
-  const uses = useOfGpus(holdings.entries, node);
+/**
+ * What is free on each GPU, in order of GPU index.
+ * @param uses what is booked on each GPU, where that is at hand
+ */
+export function roomsOf(
+  { plan, holdings, node, faults }: Omit<MemoryOffer, 'fit' | 'damping' | 'maxPerContainer'>,
+  uses: ReadonlyMap<string, GpuUse> = useOfGpus(holdings.entries, node),
+): readonly MemoryRoom[] {
   return plan.gpus.map((gpu) => {
     const use = uses.get(gpu.uuid) ?? null;
     const fault = faults.get(gpu.uuid) ?? null;
@@ -80,13 +80,16 @@ export function isOfOtherUnit(entry: Entry, { plan, node }: Pick<MemoryOffer, 'p
   return isMemory(entry, node) && units !== undefined && units.mib !== plan.unitMiB;
 }
 
-/** How many free units are promised now. */
-export function promisedNow(offer: MemoryOffer, nowMs: number): number {
+/**
+ * How many free units are promised now.
+ * @param rooms what is free on each GPU, where that is at hand
+ */
+export function promisedNow(offer: MemoryOffer, nowMs: number, rooms?: readonly MemoryRoom[]): number {
   if (pauseOf(offer) !== null) return 0;
   const { fit, damping } = offer;
   return promisedUnits({
     fit,
-    holes: roomsOf(offer).map(({ hole }) => hole),
+    holes: (rooms ?? roomsOf(offer)).map(({ hole }) => hole),
     cap: capOf(offer),
     damping,
     nowMs,

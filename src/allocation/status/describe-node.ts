@@ -1,8 +1,8 @@
 import type { Snapshot } from '../../inventory/gpu.ts';
 import { dampedLimit } from '../damping.ts';
-import { useOfGpus } from '../holdings/gpu-use.ts';
+import { useOfGpus, type GpuUse } from '../holdings/gpu-use.ts';
 import { gpusOf, isMemory } from '../holdings/node-gpus.ts';
-import { capOf, pauseOf, promisedNow, roomsOf, type MemoryOffer } from '../memory-view.ts';
+import { capOf, pauseOf, promisedNow, roomsOf, type MemoryOffer, type MemoryRoom } from '../memory-view.ts';
 import { describeGpu } from './gpu-status.ts';
 import { describeHolder } from './holder-status.ts';
 import type {
@@ -32,13 +32,21 @@ export interface NodeFacts {
   readonly nowMs: number;
 }
 
+/** What memory's figures are made from, beside the facts. */
+interface MemoryFacts {
+  readonly uses: ReadonlyMap<string, GpuUse>;
+  readonly rooms: readonly MemoryRoom[];
+  readonly isTracked: boolean;
+}
+
 /** What a node offers and who holds it. */
 export function describeNode(facts: NodeFacts): NodeStatus {
   const { agent, inventory, snapshot, offer, resources } = facts;
   const holdings = describeHoldings(facts);
   const isTracked = holdings.state !== 'not-tracked';
   const uses = useOfGpus(offer.holdings.entries, offer.node);
-  const rooms = new Map(roomsOf(offer).map((room) => [room.gpu.uuid, room]));
+  const rooms = roomsOf(offer, uses);
+  const roomOf = new Map(rooms.map((room) => [room.gpu.uuid, room]));
   const byGpu = resources.map(({ resource, devices }) => ({
     resource,
     devices: Map.groupBy(devices, ({ gpu }) => gpu),
@@ -46,7 +54,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
   const gpus = (snapshot?.gpus ?? []).map((gpu) =>
     describeGpu(gpu, {
       offer,
-      room: rooms.get(gpu.uuid) ?? null,
+      room: roomOf.get(gpu.uuid) ?? null,
       use: uses.get(gpu.uuid) ?? null,
       isTracked,
       devices: new Map(
@@ -67,7 +75,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
       const unhealthy = devices.length - healthy;
       return { resource, isConnected, healthy, unhealthy, withheld: countUnhealthy(devices) };
     }),
-    memory: describeMemory(facts, isTracked),
+    memory: describeMemory(facts, { uses, rooms, isTracked }),
     gpus: gpus.toSorted((one, other) => one.index - other.index),
     elsewhere: isTracked ? findElsewhere(facts) : [],
   };
@@ -90,18 +98,19 @@ function describeHoldings({ agent, isTracked, offer }: NodeFacts): HoldingsStatu
   return { state: 'known', reason: null };
 }
 
-function describeMemory({ offer, nowMs }: NodeFacts, isTracked: boolean): MemoryStatus | null {
+function describeMemory(
+  { offer, nowMs }: NodeFacts,
+  { uses, rooms, isTracked }: MemoryFacts,
+): MemoryStatus | null {
   const { plan, holdings, node, fit, damping } = offer;
-  const held = holdings.entries.filter((entry) => isMemory(entry, node));
-  if (plan.units === 0 && held.length === 0) return null;
-  const uses = [...useOfGpus(held, node).values()];
+  if (plan.units === 0 && !holdings.entries.some((entry) => isMemory(entry, node))) return null;
   const limit = dampedLimit(damping, nowMs);
   return {
     unitMiB: plan.unitMiB,
     units: plan.units,
-    heldUnits: isTracked ? uses.reduce((sum, { units }) => sum + units, 0) : null,
-    promisedUnits: isTracked ? promisedNow(offer, nowMs) : null,
-    largestHole: isTracked ? Math.max(0, ...roomsOf(offer).map(({ hole }) => hole)) : null,
+    heldUnits: isTracked ? [...uses.values()].reduce((sum, { units }) => sum + units, 0) : null,
+    promisedUnits: isTracked ? promisedNow(offer, nowMs, rooms) : null,
+    largestHole: isTracked ? Math.max(0, ...rooms.map(({ hole }) => hole)) : null,
     maxPerContainer: capOf(offer),
     fit,
     paused: isTracked ? pauseOf(offer) : null,
