@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { lazy } from '../lib/lazy.ts';
 import { formatDuration, parseDurationMs } from './duration.ts';
 import { formatHttpAddress, parseHttpAddress, type HttpAddress } from './http-address.ts';
 
@@ -153,9 +154,8 @@ export function optionalStructure<T>(
 }
 
 function single<T>(make: () => z.ZodType<T>, expected: string): ValueKind<T> {
-  let made: z.ZodType<T> | null = null;
   return {
-    schema: () => (made ??= make()),
+    schema: lazy(make),
     expected,
     shape: 'single',
     words: [],
