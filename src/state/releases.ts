@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptEntry } from '../allocation/holdings/kept-holdings.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { lazy } from '../lib/lazy.ts';
 import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
 import { isGpuUuid } from './gpu-uuid.ts';
 import { readPrivateFile, replacePrivateFile } from './private-file.ts';
@@ -18,7 +19,8 @@ export interface Release {
 /** Its files are named after GPUs, and nothing but a GPU's UUID is taken for a name. */
 const folderName = 'release';
 const maxBytes = 64 * 1024;
-const content = z.array(z.string().regex(/^[0-9a-f]{16}$/)).max(3000);
+/** Hardly any agent ever reads one. */
+const content = lazy(() => z.array(z.string().regex(/^[0-9a-f]{16}$/)).max(3000));
 
 /** Names an orphan: what was given to whom. It tells one orphan from another, and says nothing by itself. */
 export function orphanKey({ owner, resource, deviceIds, record }: KeptEntry): string {
@@ -72,7 +74,7 @@ export async function removeRelease(stateDir: string, gpu: string): Promise<void
 
 async function readKeys(path: string): Promise<Release['orphans']> {
   try {
-    return new Set(content.parse(JSON.parse(await readPrivateFile(path, maxBytes))));
+    return new Set(content().parse(JSON.parse(await readPrivateFile(path, maxBytes))));
   } catch (thrown) {
     return { unreadable: describeError(thrown).split('\n', 1)[0] ?? '' };
   }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { lazy } from '../lib/lazy.ts';
 import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
 import { readPrivateFile, replacePrivateFile } from './private-file.ts';
 
@@ -26,22 +27,24 @@ const formatVersion = 1;
 /** A node with 16 GPUs that are all booked unit by unit takes a twentieth of it. */
 const maxBytes = 8 * 1024 * 1024;
 
-/** Keys that are not known are left alone: a later version may have more to say. */
-const word = z.string().max(300);
-const entryShape = {
-  owner: z.object({ podUid: word, container: word }).nullable(),
-  resource: word,
-  deviceIds: z.array(word).max(100_000),
-  record: z.string().max(100_000).nullable(),
-  shown: z.object({ namespace: word, pod: word, container: word }).nullable(),
-};
-const booked = z.array(z.object(entryShape)).max(100_000);
-const orphans = z.array(z.object({ ...entryShape, gpus: z.array(word).max(1000) })).max(100_000);
-const stateFile = z.object({
-  version: z.literal(formatVersion),
-  bootId: word,
-  gpus: z.array(z.object({ uuid: word, index: z.int().min(0) })).max(1000),
-  holdings: z.object({ kubelet: word.nullable(), orphans, booked }),
+/** Keys that are not known are left alone: a later version may have more to say. A start that finds no file needs no schema. */
+const stateFile = lazy(() => {
+  const word = z.string().max(300);
+  const entryShape = {
+    owner: z.object({ podUid: word, container: word }).nullable(),
+    resource: word,
+    deviceIds: z.array(word).max(100_000),
+    record: z.string().max(100_000).nullable(),
+    shown: z.object({ namespace: word, pod: word, container: word }).nullable(),
+  };
+  const booked = z.array(z.object(entryShape)).max(100_000);
+  const orphans = z.array(z.object({ ...entryShape, gpus: z.array(word).max(1000) })).max(100_000);
+  return z.object({
+    version: z.literal(formatVersion),
+    bootId: word,
+    gpus: z.array(z.object({ uuid: word, index: z.int().min(0) })).max(1000),
+    holdings: z.object({ kubelet: word.nullable(), orphans, booked }),
+  });
 });
 
 /** Reads the state; never throws. */
@@ -87,7 +90,7 @@ function decodeState(text: string): KeptState {
       'other-version',
       `its format is ${version}, and this version of the agent reads ${formatVersion}`,
     );
-  const read = stateFile.safeParse(value);
+  const read = stateFile().safeParse(value);
   if (read.success) {
     const { bootId, gpus, holdings } = read.data;
     return { bootId, gpus, holdings };
