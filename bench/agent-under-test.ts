@@ -1,9 +1,9 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentProcess, type SelfProgram, startAgent } from '../src/simulator/agent-process.ts';
 import type { EventOf } from '../src/simulator/kubelet-events.ts';
 import { type StandInKubelet, startKubelet } from '../src/simulator/kubelet.ts';
+import { openFolder } from './temp-folder.ts';
 
 /** The resource of whole GPUs. */
 export const gpuResource = 'nvidia.com/gpu';
@@ -25,8 +25,8 @@ export interface Stage extends AsyncDisposable {
 
 /** Sets up a stage; disposing stops the agents and removes the folder. */
 export async function openStage(subject: Subject): Promise<Stage> {
-  const folder = await mkdtemp(join(tmpdir(), 'slicewise-bench-'));
-  const kubelet = await startKubelet({ folder });
+  const folder = await openFolder();
+  const kubelet = await startKubelet({ folder: folder.path });
   const agents: AgentProcess[] = [];
   const args = [
     ...subject.driverArgs,
@@ -35,14 +35,14 @@ export async function openStage(subject: Subject): Promise<Stage> {
     '--pod-resources-socket',
     kubelet.podResourcesSocket,
     '--state-dir',
-    join(folder, 'state'),
+    join(folder.path, 'state'),
     '--cdi-root',
-    join(folder, 'cdi'),
+    join(folder.path, 'cdi'),
     '--http-address',
     'off',
   ];
   if (subject.config !== undefined) {
-    const path = join(folder, 'config.yaml');
+    const path = join(folder.path, 'config.yaml');
     await writeFile(path, JSON.stringify(subject.config));
     args.push('--config-file', path);
   }
@@ -56,7 +56,7 @@ export async function openStage(subject: Subject): Promise<Stage> {
     async [Symbol.asyncDispose]() {
       for (const agent of agents) await agent[Symbol.asyncDispose]();
       await kubelet[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true, force: true });
+      await folder[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,8 +1,6 @@
-import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { firstUsableList, openStage, type Subject } from './agent-under-test.ts';
 import { inTimeSlices, type Measurement } from './measurements.ts';
+import { openScenarioFile } from './scenario-file.ts';
 
 const slices = 20_000;
 const slicesPerGpu = slices / 8;
@@ -12,33 +10,25 @@ const slicesPerGpu = slices / 8;
  * and the same for its return.
  */
 async function* gpuLost(subject: Subject, runs: number): AsyncGenerator<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'slicewise-bench-'));
-  const scenario = join(folder, 'node.yaml');
-  const write = async (state: 'present' | 'lost'): Promise<void> => {
-    const content = { name: 'node', preset: 'a100x8', overrides: [{ gpu: 3, state }] };
-    await writeFile(`${scenario}.new`, JSON.stringify(content));
-    await rename(`${scenario}.new`, scenario);
-  };
-  try {
-    await write('present');
-    const driverArgs = ['--device-discovery-strategy', 'simulated', '--scenario', scenario];
-    await using stage = await openStage({ ...inTimeSlices(subject), driverArgs });
-    stage.startAgent();
-    await firstUsableList(stage);
-    for (let run = 0; run < runs; run += 1) {
-      const state = run % 2 === 0 ? 'lost' : 'present';
-      const from = stage.kubelet.events.length;
-      await write(state);
-      const knownMs = performance.now();
-      const expected = state === 'lost' ? slices - slicesPerGpu : slices;
-      const list = await stage.kubelet.waitForEvent('list', {
-        from,
-        where: ({ healthy }) => healthy === expected,
-      });
-      yield list.at - knownMs;
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  const nodeWith = (state: 'present' | 'lost'): object => ({
+    preset: 'a100x8',
+    overrides: [{ gpu: 3, state }],
+  });
+  await using scenario = await openScenarioFile(nodeWith('present'));
+  await using stage = await openStage({ ...inTimeSlices(subject), driverArgs: scenario.driverArgs });
+  stage.startAgent();
+  await firstUsableList(stage);
+  for (let run = 0; run < runs; run += 1) {
+    const state = run % 2 === 0 ? 'lost' : 'present';
+    const from = stage.kubelet.events.length;
+    await scenario.replace(nodeWith(state));
+    const knownMs = performance.now();
+    const expected = state === 'lost' ? slices - slicesPerGpu : slices;
+    const list = await stage.kubelet.waitForEvent('list', {
+      from,
+      where: ({ healthy }) => healthy === expected,
+    });
+    yield list.at - knownMs;
   }
 }
 

@@ -1,44 +1,35 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { join } from 'node:path';
 import { guaranteedFit } from '../src/allocation/guaranteed-fit.ts';
 import { devicePluginService } from '../src/kubelet/wire.ts';
 import { memoryId, memoryResource } from '../src/resources/memory-units.ts';
 import { openStage, type Subject } from './agent-under-test.ts';
 import { askPlugin, connectTo, type Measurement } from './measurements.ts';
+import { openScenarioFile } from './scenario-file.ts';
 
 const gpus = 16;
 const unitsPerGpu = 288;
 
 /** Containers of 1 to 7 units, one after the other, on a node of the largest GPUs: each is placed beside all those before it. */
 async function* allocateMemory(subject: Subject, runs: number): AsyncGenerator<number> {
-  const folder = await mkdtemp(join(tmpdir(), 'slicewise-bench-'));
-  const scenario = join(folder, 'node.yaml');
   const model = {
     model: 'a100-sxm4-80gb',
     count: gpus,
     memoryTotalMiB: unitsPerGpu * 1024,
     memoryReservedMiB: 0,
   };
-  try {
-    await writeFile(scenario, JSON.stringify({ name: 'node', gpus: [model] }));
-    const driverArgs = ['--device-discovery-strategy', 'simulated', '--scenario', scenario];
-    await using stage = await openStage({ ...subject, driverArgs });
-    const agent = stage.startAgent();
-    await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known');
-    using client = connectTo(stage, memoryResource);
-    for (let run = 0, next = 0; run < runs; run += 1) {
-      const ids = Array.from({ length: 1 + (run % 7) }, (_, place) => memoryId(next + place));
-      next += ids.length;
-      const startedMs = performance.now();
-      await askPlugin(client, devicePluginService.Allocate, [ids], (answer) => answer.length === 1);
-      yield performance.now() - startedMs;
-      // The stand-in kubelet reads the new list of 4,608 units in this very process.
-      await sleep(25);
-    }
-  } finally {
-    await rm(folder, { recursive: true, force: true });
+  await using scenario = await openScenarioFile({ gpus: [model] });
+  await using stage = await openStage({ ...subject, driverArgs: scenario.driverArgs });
+  const agent = stage.startAgent();
+  await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known');
+  using client = connectTo(stage, memoryResource);
+  for (let run = 0, next = 0; run < runs; run += 1) {
+    const ids = Array.from({ length: 1 + (run % 7) }, (_, place) => memoryId(next + place));
+    next += ids.length;
+    const startedMs = performance.now();
+    await askPlugin(client, devicePluginService.Allocate, [ids], (answer) => answer.length === 1);
+    yield performance.now() - startedMs;
+    // The stand-in kubelet reads the new list of 4,608 units in this very process.
+    await sleep(25);
   }
 }
 
