@@ -1,12 +1,17 @@
 import { AppsV1Api, CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { readFile, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
 import { node as nodeAt } from './node/layout.ts';
 import { clusterClient } from './node/readiness.ts';
+import { writeConfig } from './support/agent-config.ts';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
+import { PodFates } from './support/fates.ts';
+import { gpuOf80 } from './support/memory-node.ts';
+import { memoryDeployment, memoryPod, memoryResource } from './support/memory-pods.ts';
+import { waitForAmounts } from './support/node-amounts.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { container, pod } from './support/pod-spec.ts';
 import { Pods, refusalOf } from './support/pods.ts';
@@ -15,43 +20,18 @@ import { accountFolder, mountAccount } from './support/service-account.ts';
 import { sendStatusEvery } from './support/status-period.ts';
 import { patienceMs, waitFor } from './support/wait.ts';
 
-const memory = 'nvidia.com/gpu-memory';
 const account = { namespace: 'kube-system', name: 'slicewise' };
-/** Every key of a GPU with 80 units of 1 GiB. */
-const gpuOf80 = { model: 'h100-80gb-hbm3', memoryTotalMiB: 80 * 1024, memoryReservedMiB: 0 };
 /** Kubernetes' default. */
 const periodSeconds = 10;
 const works = "the node's allocatable is written ahead of the kubelet";
 const isLeft = "the node's allocatable is left to the kubelet";
 
-function memoryContainer(units: number) {
-  return Object.assign(container('main', 0), { resources: { limits: { [memory]: String(units) } } });
-}
-
-function memoryPod(name: string, units: number) {
-  return pod(name, { containers: [memoryContainer(units)] });
-}
-
 /** Starts an agent that writes the node's status with the account that is mounted, and waits until it knows what is held. */
 async function startAgent(node: ClusterNode, env: Readonly<Record<string, string>>): Promise<AgentProcess> {
-  const path = join(dirname(node.gpus.file), 'config.yaml');
-  const config = { version: 'v1', memory: { enabled: true }, cluster: { enabled: true, fastStatus: true } };
-  await writeFile(path, JSON.stringify(config));
-  const agent = node.startAgent([`--config-file=${path}`], env);
+  const config = { memory: { enabled: true }, cluster: { enabled: true, fastStatus: true } };
+  const agent = node.startAgent([await writeConfig(node, config)], env);
   await agent.waitForLog(({ msg }) => msg === 'what containers hold on this node is known', patienceMs);
   return agent;
-}
-
-async function waitForAllocatable(node: ClusterNode, wanted: string): Promise<void> {
-  const ask = async (): Promise<string> => {
-    const { status } = await node.api.readNode({ name: nodeAt.name });
-    return `${status?.allocatable?.[memory] ?? 'none'}/${status?.capacity?.[memory] ?? 'none'}`;
-  };
-  await waitFor(`the node has ${wanted} units`, ask, (seen) => seen === wanted);
-}
-
-async function phasesOf(pods: Pods): Promise<readonly (string | undefined)[]> {
-  return (await pods.list()).map(({ status }) => status?.phase);
 }
 
 /** A node whose kubelet sends its status every 10 s, and an agent with the rights of deploy/fast-status. */
@@ -71,20 +51,21 @@ async function openSlowNode(gpus: number): Promise<ClusterNode> {
 onCluster("the node's allocatable ahead of the kubelet", () => {
   test('a node fills up as fast as pods start, and none fails', { timeout: 300_000 }, async () => {
     await using node = await openSlowNode(8);
-    await waitForAllocatable(node, '87/640');
+    await waitForAmounts(node, { [memoryResource]: '87/640' });
+    await using fates = new PodFates(node);
     const startedMs = performance.now();
     const names = Array.from({ length: 16 }, (_none, index) => `p${index}`);
     await Promise.all(names.map((name) => node.pods.create(memoryPod(name, 40))));
     const phases = await waitFor(
       'all run',
-      async () => phasesOf(node.pods),
-      (seen) => seen.includes('Failed') || seen.every((phase) => phase === 'Running'),
+      () => Promise.resolve(fates.phases),
+      ({ running, failed }) => failed > 0 || running === names.length,
       180_000,
     );
     const seconds = (performance.now() - startedMs) / 1000;
     process.stderr.write(`16 pods of 40 units on 8 GPUs of 80 run after ${seconds.toFixed(1)} s\n`);
-    expect(phases).toEqual(names.map(() => 'Running'));
-    await waitForAllocatable(node, '640/640');
+    expect(phases).toEqual({ running: names.length, pending: 0, failed: 0 });
+    await waitForAmounts(node, { [memoryResource]: '640/640' });
     // By the kubelet's own reports alone it takes seven of its periods.
     expect(seconds).toBeLessThan(4.5 * periodSeconds);
   });
@@ -95,42 +76,28 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
     async () => {
       await using node = await openSlowNode(2);
       const { namespace, pods } = node;
-      await waitForAllocatable(node, '81/160');
+      await waitForAmounts(node, { [memoryResource]: '81/160' });
       for (const units of [60, 20, 50, 30]) await pods.run(memoryPod(`p${units}`, units));
-      await waitForAllocatable(node, '160/160');
+      await waitForAmounts(node, { [memoryResource]: '160/160' });
       const apps = clusterClient(node.cluster.paths).config.makeApiClient(AppsV1Api);
-      const labels = { app: 'waiting' };
-      const spec = { terminationGracePeriodSeconds: 1, containers: [memoryContainer(50)] };
-      const template = { metadata: { labels }, spec };
-      const body = {
-        metadata: { name: 'waiting' },
-        spec: { replicas: 1, selector: { matchLabels: labels }, template },
-      };
-      await apps.createNamespacedDeployment({ namespace, body });
+      await apps.createNamespacedDeployment({ namespace, body: memoryDeployment('waiting', 50) });
       await waitFor(
         'it waits',
-        async () => phasesOf(pods),
-        (phases) => phases.includes('Pending'),
+        async () => pods.list(),
+        (seen) => seen.some(({ status }) => status?.phase === 'Pending'),
       );
       await Promise.all(['p30', 'p20'].map(async (name) => pods.delete(name)));
+      await using fates = new PodFates(node);
       const releasedMs = performance.now();
-      const failedMs = new Map<string, number>();
-      while (performance.now() - releasedMs < 2 * periodSeconds * 1000) {
-        for (const { metadata, status } of await pods.list()) {
-          const name = metadata?.name ?? '';
-          if (status?.phase === 'Failed' && !failedMs.has(name))
-            failedMs.set(name, performance.now() - releasedMs);
-        }
-        await delay(100);
-      }
-      const last = Math.max(0, ...failedMs.values()) / 1000;
+      await delay(2 * periodSeconds * 1000);
+      const { phases, failed } = fates;
+      const last = Math.max(0, ...[...failed.values()].map(({ seenMs }) => seenMs - releasedMs)) / 1000;
       process.stderr.write(
-        `refused after the release: ${failedMs.size} pods, the last seen after ${last.toFixed(1)} s\n`,
+        `refused after the release: ${failed.size} pods, the last seen after ${last.toFixed(1)} s\n`,
       );
-      const phases = await phasesOf(pods);
       await apps.deleteNamespacedDeployment({ namespace, name: 'waiting', propagationPolicy: 'Background' });
-      expect(phases.filter((phase) => phase === 'Running')).toHaveLength(2);
-      expect(phases).toContain('Pending');
+      expect(phases.running).toBe(2);
+      expect(phases.pending).toBeGreaterThan(0);
       // Without, it goes on until the kubelet's next report: 7 to 10 s. With, it ends at once.
       expect(last).toBeLessThan(periodSeconds / 2);
     },
@@ -173,22 +140,28 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
       async () => tryPatch(nodeAt.name, others),
       (said) => said.includes('may change status.allocatable of resources of nvidia.com alone'),
     );
-    for (const allocatable of [{ cpu: null }, { 'example.com/new': '1' }, { cpu: '1', [memory]: '9' }])
+    for (const allocatable of [
+      { cpu: null },
+      { 'example.com/new': '1' },
+      { cpu: '1', [memoryResource]: '9' },
+    ])
       expect(await tryPatch(nodeAt.name, { status: { allocatable } })).toContain('nvidia.com alone');
     expect(await tryPatch(nodeAt.name, { metadata: { labels: { a: 'b' } } })).toContain('nvidia.com alone');
-    expect(await tryPatch(nodeAt.name, { status: { capacity: { [memory]: '9' } } })).toContain('alone');
+    expect(await tryPatch(nodeAt.name, { status: { capacity: { [memoryResource]: '9' } } })).toContain(
+      'alone',
+    );
     await node.api.createNode({ body: { metadata: { name: 'node2' } } });
     held.defer(async () => {
       await node.api.deleteNode({ name: 'node2' });
     });
-    expect(await tryPatch('node2', { status: { allocatable: { [memory]: '9' } } })).toContain(
+    expect(await tryPatch('node2', { status: { allocatable: { [memoryResource]: '9' } } })).toContain(
       'the agent on node node1 may not change node node2',
     );
 
     const agent = await startAgent(node, env);
     await agent.waitForLog(({ msg }) => msg === works, patienceMs);
     await node.pods.run(memoryPod('a', 30));
-    await waitForAllocatable(node, '80/80');
+    await waitForAmounts(node, { [memoryResource]: '80/80' });
     expect(agent.log.filter(({ msg }) => msg.startsWith(isLeft))).toEqual([]);
   });
 });

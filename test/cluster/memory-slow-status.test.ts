@@ -1,11 +1,11 @@
-import { AppsV1Api, type V1Deployment } from '@kubernetes/client-node';
+import { AppsV1Api } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { Cluster } from './node/cluster.ts';
 import { clusterClient } from './node/readiness.ts';
 import { openNodeOf } from './support/cluster-node.ts';
 import { PodFates } from './support/fates.ts';
-import { memoryContainer, memoryPod, memoryResource } from './support/memory-pods.ts';
+import { memoryDeployment, memoryPod, memoryResource } from './support/memory-pods.ts';
 import { gpuOf80, startMemoryAgent } from './support/memory-node.ts';
 import { waitForAmounts } from './support/node-amounts.ts';
 import { onCluster } from './support/on-cluster.ts';
@@ -47,7 +47,7 @@ onCluster("with Kubernetes' own period of the node status", () => {
 
     const apps = clusterClient(cluster.paths).config.makeApiClient(AppsV1Api);
     const { namespace } = node;
-    await apps.createNamespacedDeployment({ namespace, body: deploymentOf(50) });
+    await apps.createNamespacedDeployment({ namespace, body: memoryDeployment('waiting', 50) });
     await waitFor(
       'the Deployment has a pod that waits',
       async () => node.pods.list(),
@@ -88,18 +88,3 @@ onCluster("with Kubernetes' own period of the node status", () => {
     expect(findOverbooked(await readShares(node), 80 * 1024)).toEqual([]);
   }, 300_000);
 });
-
-function deploymentOf(units: number): V1Deployment {
-  const labels = { app: 'waiting' };
-  return {
-    metadata: { name: 'waiting' },
-    spec: {
-      replicas: 1,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: { terminationGracePeriodSeconds: 1, containers: [memoryContainer('main', units)] },
-      },
-    },
-  };
-}
