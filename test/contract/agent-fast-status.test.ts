@@ -2,6 +2,15 @@ import { describe, expect, it } from 'vitest';
 import { ApiServer, nodeName } from '../support/api-server.ts';
 import { gpuResource, openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';
 
+/** An API server whose node has four GPUs, none of which can be given out. It listens until the test is over. */
+async function openServer(): Promise<ApiServer> {
+  const server = new ApiServer();
+  await server.start();
+  Object.assign(server.capacity, { [gpuResource]: '4' });
+  Object.assign(server.allocatable, { [gpuResource]: '0' });
+  return server;
+}
+
 /** The arguments of an agent that writes the status of the API server's node. */
 async function fastStatus(node: KubeletNode, server: ApiServer): Promise<readonly string[]> {
   const file = await node.writeConfig({ version: 'v1', cluster: { enabled: true, fastStatus: true } });
@@ -27,10 +36,7 @@ async function waitForGpus(server: ApiServer, count: string): Promise<void> {
 
 describe('cluster.fastStatus', () => {
   it('writes how many GPUs can be given out, as that changes', async () => {
-    const server = new ApiServer();
-    await server.start();
-    Object.assign(server.capacity, { [gpuResource]: '4' });
-    Object.assign(server.allocatable, { [gpuResource]: '0' });
+    const server = await openServer();
     await using node = await openKubeletNode();
     const agent = await node.startServingAgent(await fastStatus(node, server));
     await waitForGpus(server, '4');
@@ -44,12 +50,7 @@ describe('cluster.fastStatus', () => {
   });
 
   it('is for the agent that serves: one that stands by writes nothing until it takes over', async () => {
-    const [server, ofStandby] = [new ApiServer(), new ApiServer()];
-    for (const each of [server, ofStandby]) {
-      await each.start();
-      Object.assign(each.capacity, { [gpuResource]: '4' });
-      Object.assign(each.allocatable, { [gpuResource]: '0' });
-    }
+    const [server, ofStandby] = [await openServer(), await openServer()];
     await using node = await openKubeletNode();
     const first = await node.startServingAgent(await fastStatus(node, server));
     await waitForGpus(server, '4');
@@ -65,8 +66,7 @@ describe('cluster.fastStatus', () => {
   it.each(['silent', 'hang-up'] as const)(
     'costs nothing but itself when the API server is gone: %s',
     async (fault) => {
-      const server = new ApiServer();
-      await server.start();
+      const server = await openServer();
       server.fault = fault;
       await using node = await openKubeletNode();
       const agent = await node.startServingAgent(await fastStatus(node, server));
@@ -81,8 +81,7 @@ describe('cluster.fastStatus', () => {
   );
 
   it('takes no way to the API server where it is off', async () => {
-    const server = new ApiServer();
-    await server.start();
+    const server = await openServer();
     await using node = await openKubeletNode();
     const [, ...args] = await fastStatus(node, server);
     const agent = await node.startServingAgent(args);
