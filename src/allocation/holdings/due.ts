@@ -8,6 +8,8 @@ const listEveryMs = 1000;
 const roundEveryMs = 30_000;
 /** Time between two rounds while a new kubelet's records settle, or cannot be read. */
 const unsettledEveryMs = 5000;
+/** Time between two rounds of which the second makes sure of what the first did not find. */
+const secondLookMs = 200;
 /** After an answer the kubelet needs a moment to write it down. */
 const answeredQuietMs = 100;
 
@@ -37,15 +39,18 @@ export function wantsRound(holdings: Holdings, nowMs: number): boolean {
   const elapsedMs = nowMs - lastRoundMs;
   if (!started) return elapsedMs >= listEveryMs;
   if (books === 'unreadable') return elapsedMs >= unsettledEveryMs;
+  if (entries.some(wantsSecondRound)) return elapsedMs >= secondLookMs;
   // On an idle node too: what is given there later has to be freed like anything else.
-  if (unsettled !== null)
-    return elapsedMs >= (entries.some(wantsAnotherLook) ? listEveryMs : unsettledEveryMs);
+  if (unsettled !== null) return elapsedMs >= unsettledEveryMs;
   return entries.some((entry) => entry.afterlife === null && isDue(entry, lastRoundMs, nowMs));
 }
 
-/** A second round that does not find it either makes sure that this kubelet has dropped it. */
-function wantsAnotherLook({ missedRounds, dropped, afterlife }: Entry): boolean {
-  return missedRounds === 1 && !dropped && afterlife === null;
+/**
+ * A second round that does not find it either makes sure that this kubelet has dropped it; until then it would be taken for lost if the
+ * kubelet died.
+ */
+function wantsSecondRound({ checkpointed, missedRounds, dropped, afterlife }: Entry): boolean {
+  return checkpointed && missedRounds === 1 && !dropped && afterlife === null;
 }
 
 function isDue(entry: Entry, lastRoundMs: number, nowMs: number): boolean {
@@ -58,6 +63,7 @@ function isDue(entry: Entry, lastRoundMs: number, nowMs: number): boolean {
     return nowMs - lastRoundMs >= Math.min(Math.max(listEveryMs, waitedMs / 2), roundEveryMs);
   }
   if (entry.shown !== null) return false;
+  if (entry.missedRounds > 0 && hasPassed(entry.sinceMs + youngMs)) return true;
   if (isPending(entry) && (hasPassed(entry.sinceMs + youngMs) || hasPassed(entry.sinceMs + pendingMs)))
     return true;
   return nowMs - lastRoundMs >= roundEveryMs;

@@ -20,6 +20,8 @@ describe('wantsList', () => {
 });
 
 describe('wantsRound', () => {
+  const young = (): History => new History(-1).found(0, [app]);
+  const old = (): History => new History().found(0, [app]);
   const vanished = (): History => steady().listed(21, []);
   it.each<[string, History, number, boolean]>([
     ['before the first one', new History().found(0, []), 0, true],
@@ -44,12 +46,17 @@ describe('wantsRound', () => {
     ['and it is 30 s old', History.settled().answered(1, ten, 'GPU-a').round(6, []), 31, true],
     ['a new kubelet: every five seconds', steady().kubelet(30, [app]).round(31, [app]), 36, true],
     ['a new kubelet while nothing is held', History.settled().kubelet(30, []).round(31, []), 36, true],
+    ['what the first round of a new kubelet lacks: at once again', young().round(1, []), 1.2, true],
+    ['and when the second has not found it either: no sooner', young().round(1, []).round(1.2, []), 6, false],
+    ['than every five seconds', young().round(1, []).round(1.2, []), 6.2, true],
+    ['what the first round of an old kubelet lacks: at once again', old().round(1, []), 1.2, true],
     [
-      'a new kubelet whose books lack something: every second',
-      new History(-1).found(0, [app]).round(1, []),
-      2,
-      true,
+      'and when the second has not found it either: before it is 5 s old',
+      old().round(1, []).round(1.2, []),
+      4.9,
+      false,
     ],
+    ['and then', old().round(1, []).round(1.2, []), 5, true],
     ['a new kubelet: not before', steady().kubelet(30, [app]).round(31, [app]), 35, false],
     [
       'a checkpoint that cannot be read: every five seconds',
