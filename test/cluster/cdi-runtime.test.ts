@@ -7,6 +7,7 @@ import { installOnNode, look } from './support/node-driver.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { gpuPod } from './support/pod-spec.ts';
 import { identityOf, waitingOf } from './support/pods.ts';
+import { ofGpus } from './support/log-lines.ts';
 
 const gpus = 2;
 
@@ -44,7 +45,7 @@ onCluster('a container runtime', () => {
     await node.pods.run(gpuPod('after', 1));
     expect((await look(node.pods, 'after', gpus)).opens).toHaveLength(1);
     expect(identityOf(await node.pods.read('before'))).toEqual(before);
-    expect(agent.log.filter(({ msg }) => msg.startsWith('registered'))).toHaveLength(1);
+    expect(agent.log.filter(ofGpus('registered'))).toHaveLength(1);
   });
 
   test('that cannot find the program of the hooks names it in the status of the pod', async () => {

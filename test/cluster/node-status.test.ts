@@ -4,6 +4,7 @@ import { onCluster } from './support/on-cluster.ts';
 import { gpuPod, gpuResource, pod, container } from './support/pod-spec.ts';
 import { refusalOf } from './support/pods.ts';
 import { waitFor } from './support/wait.ts';
+import { ofGpus } from './support/log-lines.ts';
 
 const requests = `requests.${gpuResource}`;
 
@@ -11,7 +12,7 @@ onCluster("a node's GPUs in Kubernetes' own bookkeeping", () => {
   test('the node offers them within 2 s of the first list', async () => {
     await using node = await openClusterNode({ gpus: 3 });
     const agent = node.startAgent();
-    await agent.waitForLog(({ msg }) => msg.startsWith('registered'));
+    await agent.waitForLog(ofGpus('registered'));
     await node.waitForAmount({ capacity: 3, allocatable: 3 }, 2000);
   });
 

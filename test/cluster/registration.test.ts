@@ -4,6 +4,7 @@ import { onCluster } from './support/on-cluster.ts';
 import { type PluginCall, PluginProxy } from './support/plugin-proxy.ts';
 import { gpuPod } from './support/pod-spec.ts';
 import { waitFor } from './support/wait.ts';
+import { ofGpus } from './support/log-lines.ts';
 
 onCluster('a kubelet that cannot make a call of the agent', () => {
   test('GetDevicePluginOptions: refuses the registration, calls no more, offers nothing, until the agent has tried again', async () => {
@@ -12,15 +13,15 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
     await using proxy = await PluginProxy.open(node.cluster.paths);
     proxy.judge = () => 'cut';
     const agent = node.startAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
-    const { msg } = await agent.waitForLog((line) => line.msg.startsWith('not registered'));
+    const { msg } = await agent.waitForLog(ofGpus('not registered'));
     expect(msg).toContain('failed to get device plugin options');
     await waitUntilCalled(proxy, ({ connection }) => connection === 2);
     expect(proxy.calls.every(({ call }) => call === 1)).toBe(true);
     expect(await node.usable()).toEqual([]);
-    expect(await node.amount()).toEqual({ capacity: 0, allocatable: 0 });
+    await waitForNone(node);
     await recover(node, proxy);
     // Said once, though it was tried more often.
-    expect(agent.log.filter((line) => line.msg.startsWith('not registered'))).toHaveLength(1);
+    expect(agent.log.filter(ofGpus('not registered'))).toHaveLength(1);
   });
 
   test('ListAndWatch: 0 of 0, two calls and no retry of its own; the agent registers anew', async () => {
@@ -33,7 +34,7 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
     const first = proxy.calls.filter(({ connection }) => connection === 1);
     expect(first.map(({ call }) => call)).toEqual([1, 2]);
     expect(await node.usable()).toEqual([]);
-    await node.waitForAmount({ capacity: 0, allocatable: 0 });
+    await waitForNone(node);
     await recover(node, proxy);
   });
 
@@ -55,7 +56,16 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
 /** A kubelet counts for some minutes what an agent has listed, that of an earlier test too; a new one does not. */
 async function forgetEarlierLists(node: ClusterNode): Promise<void> {
   await node.kubelet.restart('SIGTERM');
-  await node.waitForAmount({ capacity: 0, allocatable: 0 });
+  await waitForNone(node);
+}
+
+/** 0 of 0, or not known at all where nobody has ever listed any. */
+async function waitForNone(node: ClusterNode): Promise<void> {
+  await waitFor(
+    'the node has no GPUs',
+    async () => node.amount(),
+    ({ capacity, allocatable }) => (capacity ?? 0) === 0 && (allocatable ?? 0) === 0,
+  );
 }
 
 async function waitUntilCalled(proxy: PluginProxy, accepts: (call: PluginCall) => boolean): Promise<void> {

@@ -7,6 +7,7 @@ import { container, gpuPod, pod, showAndEnd, sidecar } from './support/pod-spec.
 import { identityOf, restartsOf } from './support/pods.ts';
 import { startWithAgent } from './support/start-with-agent.ts';
 import { patienceMs } from './support/wait.ts';
+import { ofGpus } from './support/log-lines.ts';
 
 /** How long after a kubelet has made its socket all GPUs can be given out again, at most. */
 const availableWithinMs = 5000;
@@ -33,7 +34,7 @@ const disturbances: Readonly<Record<string, (node: ClusterNode, agent: AgentProc
     await node.kubelet.stop('SIGKILL');
     await end(agent, 'SIGKILL');
     // A stopped kubelet leaves its socket behind, so the agent has tried it when it is ready for the next one.
-    await node.startAgent().waitForLog(({ msg }) => msg.startsWith('not registered'), patienceMs);
+    await node.startAgent().waitForLog(ofGpus('not registered'), patienceMs);
     await waitUntilAvailable(node, await node.kubelet.start());
   },
 };

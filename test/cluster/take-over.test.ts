@@ -3,6 +3,7 @@ import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { gpuPod } from './support/pod-spec.ts';
 import { waitFor } from './support/wait.ts';
+import { ofGpus } from './support/log-lines.ts';
 
 onCluster('a second agent on the node', () => {
   test.each(['SIGTERM', 'SIGKILL'] as const)(
@@ -18,7 +19,7 @@ onCluster('a second agent on the node', () => {
       const admitted = Promise.all(names.slice(3).map((name) => node.pods.create(gpuPod(name, 1))));
       first.signal(signal);
       await admitted;
-      await standby.waitForLog(({ msg }) => msg.startsWith('registered'));
+      await standby.waitForLog(ofGpus('registered'));
       await node.waitUntilAllUsable();
       expect(await first.exit).toEqual(
         signal === 'SIGTERM' ? { code: 0, signal: null } : { code: null, signal: 'SIGKILL' },

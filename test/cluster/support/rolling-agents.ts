@@ -1,6 +1,7 @@
 import type { AgentProcess } from '../../../src/simulator/agent-process.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { patienceMs } from './wait.ts';
+import { ofGpus } from './log-lines.ts';
 
 /** The agent of a node while it is replaced again and again. */
 export interface RollingAgents {
@@ -30,7 +31,7 @@ export function keepReplacing(
       if (signal === 'SIGTERM' && code !== 0) {
         throw new Error(`An agent ended with ${String(code)}: ${JSON.stringify(serving.log.slice(-5))}`);
       }
-      await next.waitForLog(({ msg }) => msg.startsWith('registered'), patienceMs);
+      await next.waitForLog(ofGpus('registered'), patienceMs);
       serving = next;
     }
   };

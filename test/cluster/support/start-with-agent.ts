@@ -1,13 +1,14 @@
 import type { AgentProcess } from '../../../src/simulator/agent-process.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { waitFor } from './wait.ts';
+import { ofGpus } from './log-lines.ts';
 
 /**
  * Starts the kubelet and lets it know of no pod until the agent has registered: one that it admits before is refused, and on a busy
  * machine that is a matter of luck.
  */
 export async function startWithAgent(node: ClusterNode, agent: AgentProcess): Promise<void> {
-  const registrations = (): number => agent.log.filter(({ msg }) => msg.startsWith('registered')).length;
+  const registrations = (): number => agent.log.filter(ofGpus('registered')).length;
   const before = registrations();
   await signalPrograms(node, 'kube-apiserver', 'STOP');
   try {
