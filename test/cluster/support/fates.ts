@@ -5,10 +5,14 @@ import type { ClusterNode } from './cluster-node.ts';
 /** How many pods there are of each phase. */
 export type Phases = Readonly<Record<'running' | 'pending' | 'failed', number>>;
 
-/** A pod that has failed, and when it was first seen so, in milliseconds of `performance.now()`. */
+/** A pod that has failed. */
 export interface FailedPod {
   readonly name: string;
-  readonly seenMs: number;
+  /**
+   * When the kubelet refused it, in milliseconds of Unix time, whole seconds. It can tell the API server as much as 10 s later, so when it is
+   * seen says little.
+   */
+  readonly refusedMs: number;
   readonly message: string;
 }
 
@@ -52,7 +56,8 @@ export class PodFates implements AsyncDisposable {
     for (const { metadata, status } of pods) {
       const [uid, name] = [metadata?.uid ?? '', metadata?.name ?? ''];
       if (status?.phase !== 'Failed' || this.failed.has(uid)) continue;
-      this.failed.set(uid, { name, seenMs: performance.now(), message: status.message ?? '' });
+      const refusedMs = (status.startTime ?? new Date()).getTime();
+      this.failed.set(uid, { name, refusedMs, message: status.message ?? '' });
     }
   }
 }
