@@ -17,6 +17,7 @@ export default defineConfig({
         test: {
           name: 'contract',
           include: ['test/contract/**/*.test.ts'],
+          globalSetup: ['test/contract/global-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
           maxWorkers: 2,

@@ -5,14 +5,12 @@ import type { TestProject } from 'vitest/node';
 import { buildPrograms } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
 import { startCluster } from './node/cluster.ts';
-import { bundleAgent } from './support/agent-bundle.ts';
+import { bundleAgent } from '../support/agent-bundle.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Folders of the clusters that the tests share, one for each worker; empty where none can run. */
     readonly clusterStates: readonly string[];
-    /** The agent as it is installed. */
-    readonly agentBundle: string;
   }
 }
 

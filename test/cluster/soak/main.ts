@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { buildPrograms } from '../build/build-programs.ts';
 import { whyNoCluster } from '../build/needs.ts';
 import { attachCluster, type Cluster, startCluster } from '../node/cluster.ts';
-import { bundleAgent } from '../support/agent-bundle.ts';
+import { bundleAgent } from '../../support/agent-bundle.ts';
 import { openNodeOf } from '../support/cluster-node.ts';
 import { soakGpu } from './gpus-of-soak.ts';
 import { reportSoak, soakFigures } from './report.ts';

@@ -1,13 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { inject } from 'vitest';
 
-/** How the program is started from a checkout. */
+/** How the program is started where it is installed. */
 export const program = {
   executable: process.execPath,
   options: [],
-  script: join(import.meta.dirname, '../../../src/main.ts'),
+  script: inject('agentBundle'),
 } as const;
 
 export interface Ended {

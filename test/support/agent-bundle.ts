@@ -3,9 +3,16 @@ import { symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** The program as it is installed: the file to run. */
+    readonly agentBundle: string;
+  }
+}
+
 /** Bundles the agent as it is installed into a folder of one's own, and resolves with the file to run. */
 export async function bundleAgent(folder: string): Promise<string> {
-  const root = join(import.meta.dirname, '../../..');
+  const root = join(import.meta.dirname, '../..');
   // The bundle finds koffi there.
   await symlink(join(root, 'node_modules'), join(folder, 'node_modules'));
   await promisify(execFile)(process.execPath, [join(root, 'scripts/bundle.ts'), join(folder, 'agent')]);
