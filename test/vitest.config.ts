@@ -20,7 +20,7 @@ export default defineConfig({
           globalSetup: ['test/contract/global-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
-          maxWorkers: 2,
+          maxWorkers: 3,
         },
       },
       {
