@@ -21,6 +21,7 @@ export default defineConfig({
           testTimeout: 180_000,
           hookTimeout: 60_000,
           maxWorkers: 3,
+          sequence: { groupOrder: 1 },
         },
       },
       {
@@ -30,6 +31,7 @@ export default defineConfig({
           globalSetup: ['test/cluster/global-setup.ts'],
           testTimeout: 120_000,
           hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
           // A worker has a cluster of its own; where one runs already it is the only one.
           maxWorkers: (process.env['CLUSTER_STATE'] ?? '') === '' ? 2 : 1,
         },

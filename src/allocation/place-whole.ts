@@ -2,7 +2,6 @@ import { isExclusive, type Entry } from './holdings/entry.ts';
 import { useOfGpus } from './holdings/gpu-use.ts';
 import type { Holdings } from './holdings/holdings.ts';
 import { gpuOfId, type NodeGpus } from './holdings/node-gpus.ts';
-import { isOrphan } from './holdings/orphans.ts';
 import type { MemoryRequest } from './place-memory.ts';
 
 /** Why a device that is not memory cannot be given; a closed set, so that it can label a metric. */
@@ -27,7 +26,7 @@ export interface WholeOffer {
   readonly memoryGpus: ReadonlySet<string>;
   /**
    * True when the kubelet cannot be made to write down what it has: an entry may be of a pod that has ended, and the kubelet, which gives
-   * an id of this resource out, knows that better.
+   * its very id out anew, knows that better.
    */
   readonly mayBeStale: boolean;
 }
@@ -65,9 +64,11 @@ function findProblem(
         reason: 'memory-held',
         message: `${asked}, but of the memory of ${gpu} ${use.units === 1 ? '1 unit is' : `${use.units} units are`} held, and a GPU is given whole or by memory. ${again}`,
       };
-    const isBelieved = (entry: Entry): boolean =>
-      !mayBeStale || entry.resource !== resource || isOrphan(entry);
-    const holder = use.whole.find((entry) => isBelieved(entry) && isInTheWay({ id, gpu, resource }, entry));
+    const mayHaveEnded = (entry: Entry): boolean =>
+      mayBeStale && entry.resource === resource && entry.ids.has(id) && entry.afterlife === null;
+    const holder = use.whole.find(
+      (entry) => isInTheWay({ id, gpu, resource }, entry) && !mayHaveEnded(entry),
+    );
     if (holder !== undefined)
       return {
         reason: 'device-held',

@@ -219,9 +219,11 @@ export class Books {
   placeWhole(resource: string, { ids, books }: Asked): WholeDecision {
     if (!this.areNeeded) return { kind: 'free', claim: null };
     if (books === 'may-reread' && !this.#trusted) return { kind: 'reread-first' };
-    const { plan, node } = this.#terms;
+    const { plan, node, releaseDelayMs } = this.#terms;
     const memoryGpus = new Set(plan.gpus.map(({ uuid }) => uuid));
-    const offer = { holdings: this.#holdings, node, memoryGpus, mayBeStale: this.#isLeaving };
+    // What has ended stays booked for the delay, and when it ended cannot be told while leaving.
+    const mayBeStale = this.#isLeaving && releaseDelayMs === 0;
+    const offer = { holdings: this.#holdings, node, memoryGpus, mayBeStale };
     return placeWhole({ ids, books, resource }, offer);
   }
 

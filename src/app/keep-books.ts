@@ -12,6 +12,7 @@ import { onceEach, warnOnceEach } from '../lib/once-each.ts';
 import type { Books } from './books.ts';
 import { keepState, type KeepStateDeps } from './keep-state.ts';
 import type { Node } from './node.ts';
+import { watchForPodResources } from './pod-resources-trouble.ts';
 import { recallState } from './recall-state.ts';
 import { reportOrphans } from './report-orphans.ts';
 import { runTogether } from './supervise.ts';
@@ -86,6 +87,7 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   const { clock, log } = deps;
   let notBeforeMs = Number.NEGATIVE_INFINITY;
   const sayTrouble = warnOnceEach(log);
+  const whyNoLists = watchForPodResources(deps.podResourcesSocket, clock);
   const sayPause = onceEach((text) => {
     if (text === '') log.info('GPU memory is given out again');
     else log.warn(text);
@@ -103,8 +105,9 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
         : wantsList(books.holdings, nowMs)
           ? await takeList(books, deps, isQuiet, signal)
           : 'done';
+      node.listTrouble.set(whyNoLists());
       if (wanted === 'unanswered') notBeforeMs = nowMs + tryAgainMs;
-      sayTrouble('');
+      sayTrouble(node.listTrouble.value ?? '');
       sayPause(describePause(books));
     } catch (thrown) {
       if (signal.aborted) return;

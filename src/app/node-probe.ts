@@ -33,7 +33,7 @@ export class NodeProbe {
   }
 
   readiness(): Readiness {
-    const { inventory, described, offers, remarks, serving, stateTrouble, books } = this.#node;
+    const { inventory, described, offers, remarks, serving, stateTrouble, listTrouble, books } = this.#node;
     if (!this.#usable.value) {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
@@ -55,6 +55,7 @@ export class NodeProbe {
       orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,
       memoryPause: standingBy ? null : books.whyPaused,
       stateTrouble: stateTrouble.value,
+      listTrouble: books.areNeeded && !standingBy ? listTrouble.value : null,
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }

@@ -25,6 +25,8 @@ export interface Node {
   readonly booked: Latest<readonly CheckpointEntry[]>;
   /** Why nothing can be kept for the next run of the agent; `null` when it can. */
   readonly stateTrouble: Latest<string | null>;
+  /** Why the kubelet cannot be asked what containers hold; `null` when it can, or need not be. */
+  readonly listTrouble: Latest<string | null>;
   /** Whether this agent is the one that serves the node. */
   readonly holdsLock: Latest<boolean>;
   readonly serving: ServingState;
@@ -41,6 +43,7 @@ export function emptyNode(clock: Clock): Node {
     remarks: new Latest<Remarks | null>(null),
     booked: new Latest<readonly CheckpointEntry[]>([]),
     stateTrouble: new Latest<string | null>(null),
+    listTrouble: new Latest<string | null>(null),
     holdsLock: new Latest(false),
     serving: new ServingState(),
   };

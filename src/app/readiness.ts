@@ -23,6 +23,8 @@ export interface ReadinessFacts {
   readonly memoryPause: string | null;
   /** Why nothing can be kept for the next run of the agent; `null` when it can. */
   readonly stateTrouble: string | null;
+  /** Why the kubelet cannot be asked what containers hold; `null` when it can, or need not be. */
+  readonly listTrouble: string | null;
 }
 
 interface ResourceFacts {
@@ -71,6 +73,7 @@ function notes({
   orphans,
   memoryPause,
   stateTrouble,
+  listTrouble,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
@@ -82,6 +85,7 @@ function notes({
       ? []
       : [`containers that the kubelet has lost and that may still run: ${orphans}; see 'slicewise orphans'`]),
     ...(memoryPause === null ? [] : [`no GPU memory is given out: ${memoryPause}`]),
+    ...(listTrouble === null ? [] : [listTrouble]),
     ...(stateTrouble === null ? [] : [stateTrouble]),
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),

@@ -31,15 +31,20 @@ export async function checkNvidiaConfig(path: string, terminal: Terminal): Promi
     terminal.stderr.write(`${renderProblems(compared.problems).join('\n')}\n`);
     return 2;
   }
-  const { differences } = compared;
-  if (differences.length === 0) {
-    terminal.stdout.write(`${path}: everything in it acts here as it does in NVIDIA's plugin.\n`);
-    return 0;
-  }
+  const { differences, offersMemory } = compared;
   const rows = differences.map(({ source, keyPath, nvidia, here }) => [source, keyPath, nvidia, here]);
-  terminal.stdout.write(textTable([['WHERE', 'KEY', "NVIDIA'S PLUGIN", 'SLICEWISE'], ...rows]));
-  return 1;
+  terminal.stdout.write(
+    rows.length === 0
+      ? `${path}: everything in it acts here as it does in NVIDIA's plugin.\n`
+      : textTable([['WHERE', 'KEY', "NVIDIA'S PLUGIN", 'SLICEWISE'], ...rows]),
+  );
+  if (offersMemory) terminal.stdout.write(memoryNote);
+  return rows.length === 0 ? 0 : 1;
 }
+
+const memoryNote =
+  'Note: beside what the file says, GPUs are offered by memory as nvidia.com/gpu-memory, unless memory.enabled: false is added ' +
+  "(docs/compare.md, 'New by default').\n";
 
 async function readOrComplain(path: string, terminal: Terminal): Promise<string | null> {
   try {

@@ -16,7 +16,12 @@ interface Difference {
 
 export type Comparison =
   | { readonly kind: 'unreadable'; readonly problems: readonly ConfigProblem[] }
-  | { readonly kind: 'compared'; readonly differences: readonly Difference[] };
+  | {
+      readonly kind: 'compared';
+      readonly differences: readonly Difference[];
+      /** Whether GPU memory is offered too because the file says nothing of it, as no file for NVIDIA's plugin does. */
+      readonly offersMemory: boolean;
+    };
 
 /** Compares what NVIDIA's plugin and this one do with a config file, in the order of the file. */
 export async function compareWithNvidia(file: {
@@ -45,7 +50,8 @@ export async function compareWithNvidia(file: {
   const differences = found
     .toSorted(([one], [other]) => position(one) - position(other))
     .map(([origin, keyPath, nvidia, here]) => ({ source: describeOrigin(origin), keyPath, nvidia, here }));
-  return { kind: 'compared', differences };
+  const offersMemory = !given.has('memory.enabled') && settings['memory.enabled'].default;
+  return { kind: 'compared', differences, offersMemory };
 }
 
 type Row = readonly [origin: Origin, keyPath: string, nvidia: string, here: string];

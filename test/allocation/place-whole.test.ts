@@ -130,6 +130,16 @@ describe('placeWhole', () => {
       History.settled(bookedDevice('p', 'GPU-a', null, 'nvidia.com/a100')),
       'device-held',
     ],
+    [
+      'another id of the GPU: the kubelet does not know that it is the same',
+      shown(own('p', 'GPU-a::1')),
+      'device-held',
+    ],
+    [
+      'what is kept booked for a while after its end',
+      new History(-3600, 9000).found(0, [own('p', 'GPU-a')]).round(6, []),
+      'device-held',
+    ],
     ['an orphan: the kubelet knows nothing of it', shown(own('p', 'GPU-a')).kubelet(9, []), 'device-held'],
   ])('where the record may be stale, %s', (_, history, expected) => {
     expect(place(history, ['GPU-a'], 'reread', true)).toBe(expected);

@@ -119,6 +119,13 @@ describe('the books of a node', () => {
     expect([ask('GPU-0'), ask('GPU-1')]).toEqual(['refused', 'refused']);
     node.books.distrust(() => Promise.resolve());
     expect([ask('GPU-0'), ask('GPU-1')]).toEqual(['free', 'refused']);
+    node.books.setTerms({ ...terms(8), releaseDelayMs: 1 });
+    expect(ask('GPU-0')).toBe('refused');
+    node.books.setTerms(terms(8));
+    await node.restart({ kubelet: null, orphans: [], booked: [] });
+    node.round();
+    node.books.apply({ kind: 'listed', atMs: 0, containers: [listedWhole('GPU-0')] });
+    expect(ask('GPU-0')).toBe('refused');
   });
 
   it('are not asked where no memory is offered or held', async () => {

@@ -20,6 +20,7 @@ const serving: ReadinessFacts = {
   orphans: 0,
   memoryPause: null,
   stateTrouble: null,
+  listTrouble: null,
 };
 
 const cases: readonly [
@@ -142,10 +143,10 @@ const cases: readonly [
     ["containers that the kubelet has lost and that may still run: 2; see 'slicewise orphans'"],
   ],
   [
-    'with a state folder out of reach',
-    { stateTrouble: 'nothing can be kept' },
+    'with a state folder and pod resources out of reach',
+    { stateTrouble: 'nothing can be kept', listTrouble: 'no socket' },
     true,
-    ['nothing can be kept'],
+    ['no socket', 'nothing can be kept'],
   ],
   ['with a wrong config file', { configProblem: 'flags.x: unknown' }, false, ['config: flags.x: unknown']],
   [

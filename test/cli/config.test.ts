@@ -86,7 +86,14 @@ describe('check', () => {
   });
 
   test('--from-nvidia when nothing differs, and when nothing can be read', async () => {
-    expect(await run(['check', '--from-nvidia', await write('version: v1')])).toMatchObject({ code: 0 });
+    const same = await run(['check', '--from-nvidia', await write('version: v1')]);
+    expect(same).toMatchObject({ code: 0, stdout: expect.stringContaining('unless memory.enabled: false') });
+    const without = await run([
+      'check',
+      '--from-nvidia',
+      await write('version: v1\nmemory: {enabled: false}'),
+    ]);
+    expect(without.stdout).not.toContain('Note');
     expect(await run(['check', '--from-nvidia', await write('[')])).toMatchObject({ code: 2, stdout: '' });
   });
 });

@@ -12,7 +12,7 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
     await forgetEarlierLists(node);
     await using proxy = await PluginProxy.open(node.cluster.paths);
     proxy.judge = () => 'cut';
-    const agent = node.startAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    const agent = node.startAgent(argsFor(proxy));
     const { msg } = await agent.waitForLog(ofGpus('not registered'));
     expect(msg).toContain('failed to get device plugin options');
     await waitUntilCalled(proxy, ({ connection }) => connection === 2);
@@ -29,7 +29,7 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
     await forgetEarlierLists(node);
     await using proxy = await PluginProxy.open(node.cluster.paths);
     proxy.judge = ({ call }) => (call === 2 ? 'cut' : 'pass');
-    node.startAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    node.startAgent(argsFor(proxy));
     await waitUntilCalled(proxy, ({ connection }) => connection === 2);
     const first = proxy.calls.filter(({ connection }) => connection === 1);
     expect(first.map(({ call }) => call)).toEqual([1, 2]);
@@ -41,7 +41,7 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
   test('ListAndWatch once the list is known: what it has stays on the node as capacity, and comes back', async () => {
     await using node = await openClusterNode({ gpus: 2 });
     await using proxy = await PluginProxy.open(node.cluster.paths);
-    const agent = await node.startServingAgent([`--kubelet-socket=${proxy.kubeletSocket}`]);
+    const agent = await node.startServingAgent(argsFor(proxy));
     await node.pods.run(gpuPod('resident', 1));
     const before = await node.holdings();
     proxy.judge = () => 'cut';
@@ -52,6 +52,11 @@ onCluster('a kubelet that cannot make a call of the agent', () => {
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });
+
+/** One resource, so that the kubelet's calls can be told apart. */
+function argsFor(proxy: PluginProxy): readonly string[] {
+  return [`--kubelet-socket=${proxy.kubeletSocket}`, '--memory-enabled=false'];
+}
 
 /** A kubelet counts for some minutes what an agent has listed, that of an earlier test too; a new one does not. */
 async function forgetEarlierLists(node: ClusterNode): Promise<void> {

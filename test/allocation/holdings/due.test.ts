@@ -46,6 +46,13 @@ describe('wantsRound', () => {
     ['and it is 30 s old', History.settled().answered(1, ten, 'GPU-a').round(6, []), 31, true],
     ['a new kubelet: every five seconds', steady().kubelet(30, [app]).round(31, [app]), 36, true],
     ['a new kubelet while nothing is held', History.settled().kubelet(30, []).round(31, []), 36, true],
+    ['what the first round of a new kubelet lacks: not in the same breath', young().round(1, []), 1.1, false],
+    [
+      'an answer that was seen nowhere is not looked for so soon',
+      History.settled().answered(1, ten, 'GPU-a').round(1.5, []),
+      3,
+      false,
+    ],
     ['what the first round of a new kubelet lacks: at once again', young().round(1, []), 1.2, true],
     ['and when the second has not found it either: no sooner', young().round(1, []).round(1.2, []), 6, false],
     ['than every five seconds', young().round(1, []).round(1.2, []), 6.2, true],

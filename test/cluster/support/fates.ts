@@ -9,8 +9,8 @@ export type Phases = Readonly<Record<'running' | 'pending' | 'failed', number>>;
 export interface FailedPod {
   readonly name: string;
   /**
-   * When the kubelet refused it, in milliseconds of Unix time, whole seconds. It can tell the API server as much as 10 s later, so when it is
-   * seen says little.
+   * When the kubelet refused it, in milliseconds of Unix time: the end of that second, as the status counts whole ones. The kubelet can
+   * tell the API server as much as 10 s later, so when it is seen says little.
    */
   readonly refusedMs: number;
   readonly message: string;
@@ -56,7 +56,7 @@ export class PodFates implements AsyncDisposable {
     for (const { metadata, status } of pods) {
       const [uid, name] = [metadata?.uid ?? '', metadata?.name ?? ''];
       if (status?.phase !== 'Failed' || this.failed.has(uid)) continue;
-      const refusedMs = (status.startTime ?? new Date()).getTime();
+      const refusedMs = (status.startTime ?? new Date()).getTime() + 999;
       this.failed.set(uid, { name, refusedMs, message: status.message ?? '' });
     }
   }
