@@ -8,7 +8,9 @@ import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
 import { socketIdentity, watchSocket } from '../kubelet/socket-watch.ts';
 import { describeError } from '../lib/errors.ts';
+import { Latest } from '../lib/latest.ts';
 import { onceEach, warnOnceEach } from '../lib/once-each.ts';
+import { untilOrPause } from '../lib/until-or-pause.ts';
 import type { Books } from './books.ts';
 import { keepState, type KeepStateDeps } from './keep-state.ts';
 import type { Node } from './node.ts';
@@ -24,8 +26,8 @@ export interface KeepBooksDeps extends KeepStateDeps {
 }
 
 const lookEveryMs = 100;
-/** The same where no memory is offered. */
-const lookForNeedMs = 1000;
+/** The same where nothing is held, or no memory is offered. */
+const lookIdlyMs = 2000;
 /** Time between two tries of what the kubelet did not answer. */
 const tryAgainMs = 1000;
 /** The kubelet writes its record for each list that it receives; this is ample. */
@@ -93,8 +95,15 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
     else log.warn(text);
   });
   const isQuiet = (): boolean => mayList(books.calls.now, clock.now());
+  const changes = new Latest(0);
+  using _ = { [Symbol.dispose]: books.onChange(() => changes.set(changes.value + 1)) };
   while (!signal.aborted) {
-    await clock.sleep(books.areNeeded ? lookEveryMs : lookForNeedMs, signal).catch(() => undefined);
+    const seen = changes.value;
+    if (hasNothingToDo(books))
+      await untilOrPause(changes, (value) => value !== seen, lookIdlyMs, clock, signal).catch(
+        () => undefined,
+      );
+    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
     const nowMs = clock.now();
     const connected = offers.value.every(({ resource }) => serving.isConnected(resource));
     if (signal.aborted || !books.areNeeded || nowMs < notBeforeMs || !connected || !isQuiet()) continue;
@@ -115,6 +124,12 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
       sayTrouble(`what containers hold cannot be asked of the kubelet: ${describeError(thrown)}`);
     }
   }
+}
+
+/** Until something changes, nothing has to be asked of the kubelet. */
+function hasNothingToDo({ areNeeded, holdings }: Books): boolean {
+  const { entries, started, books, unsettled } = holdings;
+  return !areNeeded || (entries.length === 0 && started && books === 'fresh' && unsettled === null);
 }
 
 /** What keeps memory from being given out; empty when nothing does. */

@@ -36,7 +36,7 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
   const wake = new Latest(0);
   const tell = (): void => wake.set(wake.value + 1);
   const planner = new OfferPlanner(node, deps);
-  const show = afterThis(() => {
+  const show = afterAnswer(() => {
     for (const offer of node.offers.value) offer.show();
     // Books that were opened late find an offer of memory missing.
     if (planner.lacksMemory) tell();
@@ -57,18 +57,21 @@ export async function keepOffers(node: Node, deps: KeepOffersDeps, signal: Abort
   });
 }
 
-/** Does something once what goes on now is through, however often it is asked for: an answer does not wait for long lists. */
-function afterThis(act: () => void): { readonly soon: () => void; readonly never: () => void } {
-  let due: NodeJS.Immediate | null = null;
+/** An answer is on its way after a few turns of the event loop, the last for its status; a list of thousands of units takes longer to make. */
+const answerSentMs = 3;
+
+/** Does something once the answer that brought it about is through, however often it is asked for: it does not wait for long lists. */
+function afterAnswer(act: () => void): { readonly soon: () => void; readonly never: () => void } {
+  let due: NodeJS.Timeout | null = null;
   return {
     soon() {
-      due ??= setImmediate(() => {
+      due ??= setTimeout(() => {
         due = null;
         act();
-      });
+      }, answerSentMs);
     },
     never() {
-      if (due !== null) clearImmediate(due);
+      if (due !== null) clearTimeout(due);
     },
   };
 }
