@@ -69,13 +69,38 @@ async function* killedToList(subject: Subject, runs: number): AsyncGenerator<num
 /** Time for a standby to settle. */
 const standbyMs = 1000;
 
-/** Calls one after the other from one client on the plugin's socket, as a kubelet that admits pods without a pause. */
+/**
+ * Calls one after the other from one client on the plugin's socket, as a kubelet that admits pods without a pause. Without memory, because
+ * no kubelet gives one GPU out two thousand times in a row.
+ */
 async function* allocate(subject: Subject, runs: number): AsyncGenerator<number> {
   const { Allocate } = devicePluginService;
-  yield* callTimes(subject, runs, (client, [id = '']) =>
+  const config = { version: 'v1', memory: { enabled: false } };
+  yield* callTimes({ ...subject, config }, runs, (client, [id = '']) =>
     askPlugin(client, Allocate, [[id]], (answer) => answer.length === 1),
   );
 }
+
+/** The kubelet's own calls, pods of one GPU coming and ending one after the other: some get a GPU that has just become free. */
+async function* allocateToPods(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using stage = await openStage(subject);
+  await startServing(stage);
+  const { kubelet } = stage;
+  for (let run = 0; run < runs; run += 1) {
+    const from = kubelet.events.length;
+    const pod = await kubelet.admit({
+      name: `pod-${run}`,
+      containers: [{ name: 'main', resources: { [gpuResource]: 1 } }],
+    });
+    const { durationMs } = await kubelet.waitForEvent('allocated', { from });
+    yield durationMs;
+    kubelet.remove(pod);
+    await sleep(betweenPodsMs);
+  }
+}
+
+/** After an answer the agent makes new lists, which this very process reads. */
+const betweenPodsMs = 50;
 
 async function* prefer(subject: Subject, runs: number): AsyncGenerator<number> {
   const { GetPreferredAllocation } = devicePluginService;
@@ -229,6 +254,7 @@ export const measurements: readonly Measurement[] = [
     measure: (subject, runs) => startToList(inTimeSlices(subject), runs),
   },
   { name: 'Allocate, 1 GPU', unit: 'ms', runs: 2000, measure: allocate },
+  { name: 'Allocate, 1 GPU to pods that come and go', unit: 'ms', runs: 200, measure: allocateToPods },
   { name: 'GetPreferredAllocation, 1 of 8 GPUs', unit: 'ms', runs: 2000, measure: prefer },
   {
     name: 'GetPreferredAllocation, 1 of 20,000 time slices',

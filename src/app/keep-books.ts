@@ -69,6 +69,7 @@ export async function keepBooks(node: Node, deps: KeepBooksDeps, signal: AbortSi
       signal,
     );
   } finally {
+    node.listTrouble.set(null);
     node.books.distrust(() => rereadAsItIs(node.books, deps));
   }
 }
@@ -99,6 +100,7 @@ async function lookAgain(node: Node, deps: KeepBooksDeps, signal: AbortSignal): 
   using _ = { [Symbol.dispose]: books.onChange(() => changes.set(changes.value + 1)) };
   while (!signal.aborted) {
     const seen = changes.value;
+    if (!books.areNeeded) node.listTrouble.set(null);
     if (hasNothingToDo(books))
       await untilOrPause(changes, (value) => value !== seen, lookIdlyMs, clock, signal).catch(
         () => undefined,

@@ -54,8 +54,7 @@ export class NodeProbe {
       cdi: described.value?.cdi ?? null,
       orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,
       memoryPause: standingBy ? null : books.whyPaused,
-      stateTrouble: stateTrouble.value,
-      listTrouble: books.areNeeded && !standingBy ? listTrouble.value : null,
+      troubles: [listTrouble.value, stateTrouble.value].filter((trouble) => trouble !== null),
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }

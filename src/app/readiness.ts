@@ -21,10 +21,8 @@ export interface ReadinessFacts {
   readonly orphans: number;
   /** Why nothing new is given of GPU memory; `null` when it is, or none is offered. */
   readonly memoryPause: string | null;
-  /** Why nothing can be kept for the next run of the agent; `null` when it can. */
-  readonly stateTrouble: string | null;
-  /** Why the kubelet cannot be asked what containers hold; `null` when it can, or need not be. */
-  readonly listTrouble: string | null;
+  /** What is to be mended on the node although GPUs are served. */
+  readonly troubles: readonly string[];
 }
 
 interface ResourceFacts {
@@ -72,8 +70,7 @@ function notes({
   cdi,
   orphans,
   memoryPause,
-  stateTrouble,
-  listTrouble,
+  troubles,
 }: ReadinessFacts): readonly string[] {
   const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
   return [
@@ -85,8 +82,7 @@ function notes({
       ? []
       : [`containers that the kubelet has lost and that may still run: ${orphans}; see 'slicewise orphans'`]),
     ...(memoryPause === null ? [] : [`no GPU memory is given out: ${memoryPause}`]),
-    ...(listTrouble === null ? [] : [listTrouble]),
-    ...(stateTrouble === null ? [] : [stateTrouble]),
+    ...troubles,
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...(reading?.snapshot.unreadable ?? []).map(

@@ -19,8 +19,7 @@ const serving: ReadinessFacts = {
   rescanIntervalMs: 4000,
   orphans: 0,
   memoryPause: null,
-  stateTrouble: null,
-  listTrouble: null,
+  troubles: [],
 };
 
 const cases: readonly [
@@ -144,7 +143,7 @@ const cases: readonly [
   ],
   [
     'with a state folder and pod resources out of reach',
-    { stateTrouble: 'nothing can be kept', listTrouble: 'no socket' },
+    { troubles: ['no socket', 'nothing can be kept'] },
     true,
     ['no socket', 'nothing can be kept'],
   ],
