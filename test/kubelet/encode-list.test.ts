@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ListedDevice } from '../../src/kubelet/contract.ts';
 import { encodeDeviceList } from '../../src/kubelet/encode-list.ts';
+import { memoryId } from '../../src/resources/memory-units.ts';
 import { loadContract } from '../../src/kubelet/proto-files.ts';
 
 interface ListMethod {
@@ -33,6 +34,15 @@ test('a list has the bytes that the contract asks for', () => {
       expect(encodeDeviceList(devices)).toEqual(encodeByContract(devices));
     }),
   );
+});
+
+test('the longest list of memory, 16 GPUs of 288 GiB, takes less than 300 KB', () => {
+  const devices = Array.from({ length: 16 * 288 }, (_, index) => ({
+    id: memoryId(index),
+    health: 'Unhealthy' as const,
+    numaNode: null,
+  }));
+  expect(encodeDeviceList(devices).byteLength).toBeLessThan(300_000);
 });
 
 test('20,000 devices too', () => {

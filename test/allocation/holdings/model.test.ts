@@ -15,17 +15,23 @@ const histories = fc.array(
     b: fc.nat(1000),
     waitMs: fc.oneof(fc.nat(300), fc.nat(12_000)),
   }),
-  { minLength: 1, maxLength: 60 },
+  // Without a size most would be short.
+  { minLength: 1, maxLength: 80, size: 'max' },
 );
+
+/** Enough for a hundred thousand steps. */
+const runs = Number(process.env['MODEL_RUNS'] ?? 2700);
 
 describe('holdings, placing and showing together', () => {
   it('book nothing twice and lose nothing, whatever happens', { timeout: 180_000 }, () => {
     let granted = 0;
     let refused = 0;
+    let steps = 0;
     fc.assert(
       fc.property(fc.nat(1_000_000), histories, (seed, history) => {
         const node = new ModelNode(seed);
         for (const step of history) node.run(step);
+        steps += history.length;
         granted += node.granted;
         refused += node.refused;
         node.end();
@@ -35,8 +41,10 @@ describe('holdings, placing and showing together', () => {
           node.agent.config.fit === 'guaranteed' ? guaranteedFit(unitsAt, 8) : 37,
         );
       }),
-      { numRuns: Number(process.env['MODEL_RUNS'] ?? 500) },
+      { numRuns: runs },
     );
+    process.stdout.write(`${steps} random steps through holdings\n`);
+    expect(steps).toBeGreaterThan(30 * runs);
     expect(granted).toBeGreaterThan(100);
     expect(refused).toBeGreaterThan(10);
   });
