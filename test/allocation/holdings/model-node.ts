@@ -61,6 +61,11 @@ export class ModelNode {
   granted = 0;
   refused = 0;
   #pods = 0;
+  /**
+   * Ids that were on two GPUs at once: of an init container and its app container, or given out twice by a kubelet that forgot the first.
+   * Such an id has the health of the last of them, also for the moment that the agent takes to hear of that one's end.
+   */
+  readonly #shared = new Set<string>();
   /** The agent's loop is held up: nothing is looked at and no list is sent. */
   #isDeaf = false;
   /** Whether the driver says how much memory is in use, and when it was read last. */
@@ -189,11 +194,10 @@ export class ModelNode {
           ? deviceIds
           : (JSON.parse(record) as { gpus: { uuid: string }[] }).gpus.map(({ uuid }) => uuid);
       if (pod?.active !== true || named.some((uuid) => this.agent.faults.has(uuid))) continue;
-      // An init container's id that an app container holds elsewhere has that one's health.
-      const isShared = this.kubelet.entries.some(
-        (other) => other.record !== record && deviceIds.some((id) => other.deviceIds.includes(id)),
-      );
-      if (isShared && this.agent.faults.size > 0) continue;
+      for (const other of this.kubelet.entries)
+        if (other.record !== record)
+          for (const id of deviceIds) if (other.deviceIds.includes(id)) this.#shared.add(id);
+      if (this.agent.faults.size > 0 && deviceIds.some((id) => this.#shared.has(id))) continue;
       const shown = new Set(healthy.get(resource));
       expect(
         deviceIds.filter((id) => !shown.has(id)),
