@@ -105,10 +105,13 @@ type Comparison = (a: Share, b: Share) => number;
 const fewestAllocated = (a: Usage, b: Usage): number => a.allocated - b.allocated;
 const fewestPicked = (a: Usage, b: Usage): number => a.picked - b.picked;
 
+const pickedThenAllocated = (a: Usage, b: Usage): number => fewestPicked(a, b) || fewestAllocated(a, b);
+
 const comparisons: Readonly<Record<SharedDevicesPolicy, Comparison>> = {
   distributed: onSharesThenGpus((a, b) => fewestAllocated(a, b) || fewestPicked(a, b)),
   packed: onSharesThenGpus((a, b) => fewestAllocated(b, a) || fewestPicked(a, b)),
-  spread: onSharesThenGpus((a, b) => fewestPicked(a, b) || fewestAllocated(a, b)),
+  // Another instance of a GPU that this container has is worth less than any other GPU.
+  spread: (a, b) => fewestPicked(a.gpu, b.gpu) || onSharesThenGpus(pickedThenAllocated)(a, b),
 };
 
 function onSharesThenGpus(compare: (a: Usage, b: Usage) => number): Comparison {

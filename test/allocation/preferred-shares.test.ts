@@ -135,6 +135,13 @@ describe('MIG instances, which nothing tells apart but their GPU', () => {
       { distributed: 'MIG-3::0', packed: 'MIG-0::1', spread: 'MIG-3::0' },
     ],
     [
+      'two replicas, with a bit of each instance of one GPU taken',
+      shared,
+      ['MIG-3::0', 'MIG-4::0', 'MIG-5::0'],
+      2,
+      { distributed: 'MIG-0::0 MIG-1::0', packed: 'MIG-3::1 MIG-4::1', spread: 'MIG-0::0 MIG-3::1' },
+    ],
+    [
       'replicas of instances that are used alike',
       shared,
       ['MIG-0::0', 'MIG-3::0', 'MIG-4::1'],
