@@ -34,7 +34,7 @@ export function planNodeMemory(settings: MemoryTermsSettings, circumstances: Cir
   const gpus = settings.enabled ? snapshot.gpus.filter(({ uuid }) => offered.has(uuid)) : [];
   const memoryDevices = settings.enabled ? settings.devices : null;
   const planned = planMemory(gpus, { ...settings, devices: memoryDevices, timeSliced });
-  const plan = planned.kind === 'planned' ? planned : noMemory(settings.unitMiB);
+  const plan = planned.kind === 'planned' ? planned : noMemory(settings.unitMiB, planned.memoryOnly);
   const leftOut = describeLeftOut(plan);
   return {
     terms: {

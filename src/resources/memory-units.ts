@@ -53,6 +53,8 @@ export interface MemoryPlanRefused {
   /** For the cluster admin: the numbers, and a unit that fits. */
   readonly message: string;
   readonly unitThatFitsMiB: number;
+  /** As in a plan: these GPUs are not offered whole either. */
+  readonly memoryOnly: ReadonlySet<string>;
 }
 
 /**
@@ -69,18 +71,19 @@ export function planMemory(gpus: readonly Gpu[], settings: MemorySettings): Memo
     kind: 'refused',
     message: `memory.unit: ${settings.unitMiB}Mi ${problem}. A unit of ${unitThatFitsMiB}Mi would fit.`,
     unitThatFitsMiB,
+    memoryOnly: memoryOnlyOf(gpus, settings),
   };
 }
 
 /** The plan of a node that offers no memory. */
-export function noMemory(unitMiB: number): MemoryPlan {
+export function noMemory(unitMiB: number, memoryOnly: ReadonlySet<string> = new Set()): MemoryPlan {
   return {
     kind: 'planned',
     unitMiB,
     gpus: [],
     units: 0,
     leftOut: [],
-    memoryOnly: new Set(),
+    memoryOnly,
     unknownDevices: [],
   };
 }
@@ -122,9 +125,14 @@ function divide(gpus: readonly Gpu[], settings: MemorySettings): MemoryPlan {
     leftOut: judged.flatMap(({ gpu: { uuid, index }, verdict }) =>
       typeof verdict === 'string' ? [{ uuid, index, reason: verdict }] : [],
     ),
-    memoryOnly: new Set(settings.devices === null ? [] : judged.map(({ gpu }) => gpu.uuid)),
+    memoryOnly: memoryOnlyOf(gpus, settings),
     unknownDevices: (settings.devices ?? []).filter((device) => !gpus.some((gpu) => isNamed(gpu, device))),
   };
+}
+
+function memoryOnlyOf(gpus: readonly Gpu[], { devices }: MemorySettings): ReadonlySet<string> {
+  const isOnly = (gpu: Gpu): boolean => devices?.some((device) => isNamed(gpu, device)) ?? false;
+  return new Set(gpus.filter(isOnly).map(({ uuid }) => uuid));
 }
 
 /** The units of a GPU, or why it has none. */

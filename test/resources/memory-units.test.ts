@@ -151,6 +151,11 @@ it('needs few bytes for the longest list', () => {
   expect(devicePluginService.ListAndWatch.responseSerialize(units).length).toBeLessThan(2 * 1024 * 1024);
 });
 
+it('a GPU that is for memory alone stays so when its units cannot be made', () => {
+  const plan = planMemory([gpu(0, v100), gpu(1, v100)], { ...defaults, devices: ['1'], unitMiB: 1 });
+  expect(plan).toMatchObject({ kind: 'refused', memoryOnly: new Set([gpu(1).uuid]) });
+});
+
 describe('memoryIdNumber', () => {
   it.each([
     ['m0', 0],
