@@ -107,6 +107,7 @@ function describeMemory(
   const limit = dampedLimit(damping, nowMs);
   return {
     unitMiB: plan.unitMiB,
+    enforcement: 'advisory',
     units: plan.units,
     heldUnits: isTracked ? [...uses.values()].reduce((sum, { units }) => sum + units, 0) : null,
     promisedUnits: isTracked ? promisedNow(offer, nowMs, rooms) : null,

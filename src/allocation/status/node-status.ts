@@ -68,6 +68,8 @@ export interface ResourceStatus {
 /** GPU memory, all GPUs together. */
 export interface MemoryStatus {
   readonly unitMiB: number;
+  /** How a container is kept to its amount. `advisory`: it is told the amount, and nothing stops it from taking more. */
+  readonly enforcement: 'advisory';
   /** Σ: units of all GPUs. */
   readonly units: number;
   /** Units that are held; `null` where that is not tracked, as the next two. */

@@ -154,6 +154,7 @@ describe('the figures of memory', () => {
       heldUnits: 4,
       promisedUnits: 9,
       largestHole: 8,
+      enforcement: 'advisory',
       maxPerContainer: 4,
       fit: 'guaranteed',
       paused: null,
