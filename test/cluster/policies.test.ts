@@ -103,7 +103,7 @@ onCluster('the validating policies', () => {
     await using node = await openClusterNode();
     const { config } = clusterClient(node.cluster.paths);
     await using policies = new AsyncDisposableStack();
-    policies.use(await applyPolicies(config, validating, [maxOf(20)]));
+    policies.use(await applyPolicies(config, validating, [maxOf('20Gi')]));
     for (const each of refusedPods) await waitUntilRefused(each.title, () => tryPod(node, each.pod));
     for (const { title, pod: body, says } of refusedPods)
       expect(`${title}: ${await refusalOf(tryPod(node, body))}`).toContain(says);
@@ -210,12 +210,12 @@ onCluster('the policy for bytes', () => {
   });
 });
 
-function maxOf(units: number) {
+function maxOf(amount: string) {
   return {
     apiVersion: 'v1',
     kind: 'ConfigMap',
     metadata: { name: 'slicewise-gpu-memory', namespace: 'kube-system' },
-    data: { maxPerContainer: String(units) },
+    data: { maxPerContainer: amount },
   };
 }
 
