@@ -158,7 +158,13 @@ const rules: Readonly<Record<string, readonly Row[]>> = {
     ],
   ],
   IMEX: [
+    ['imex: {channelIDs: []}', 'takes it', ''],
     ['imex: {channelIDs: [0]}', 'takes it', ''],
+    [
+      'imex: {channelIDs: [0, 0]}',
+      'exits',
+      'imex.channelIDs: [ 0, 0 ] is not allowed; allowed: an empty list or [0]',
+    ],
     ['imex: {channelIDs: [1]}', 'exits', 'imex.channelIDs[0]: 1 is not allowed; allowed: 0'],
   ],
   'what is excluded, which NVIDIA has not': [
@@ -185,7 +191,19 @@ describe.each(Object.entries(rules))('%s', (_rule, rows) => {
   });
 });
 
-test('failRequestsGreaterThanOne is false unless it is said', async () => {
-  const { config } = await loadGood({ file: sliced('{name: gpu, replicas: 2}') });
-  expect(config.sharing.timeSlicing?.failRequestsGreaterThanOne).toBe(false);
+describe('what is in force when it is not said', () => {
+  const slices = 'resources: [{name: gpu, replicas: 2}]';
+  test.each([
+    ['nothing', 'false', `sharing: {timeSlicing: {${slices}}}`, false],
+    ['true', 'true', `sharing: {timeSlicing: {failRequestsGreaterThanOne: true, ${slices}}}`, true],
+    ['false', 'false', `sharing: {timeSlicing: {failRequestsGreaterThanOne: false, ${slices}}}`, false],
+  ])('failRequestsGreaterThanOne: %s (NVIDIA: %s)', async (_said, _nvidia, file, here) => {
+    const { config } = await loadGood({ file });
+    expect(config.sharing.timeSlicing?.failRequestsGreaterThanOne).toBe(here);
+  });
+
+  test('patterns (NVIDIA: GPUs * as nvidia.com/gpu, MIG instances by their profile): the same', async () => {
+    const { config } = await loadGood({ file: 'version: v1' });
+    expect(config.resources).toMatchObject({ gpus: [{ pattern: '*', name: 'nvidia.com/gpu' }] });
+  });
 });
