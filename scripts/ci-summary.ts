@@ -53,9 +53,13 @@ async function main(): Promise<void> {
   try {
     for (const runner of runners) {
       print(`== npm run ${runner.script}`);
+      const startedMs = performance.now();
       const { output, exitCode } = await run(runner);
+      const seconds = Math.round((performance.now() - startedMs) / 1000);
       const counts = settleCounts(runner.count(output, exitCode), exitCode);
-      print(`== ${runner.script}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}`);
+      print(
+        `== ${runner.script}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}, ${seconds} s`,
+      );
       passed += counts.passed;
       failed += counts.failed;
     }
