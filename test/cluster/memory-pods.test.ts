@@ -97,11 +97,13 @@ onCluster('GPU memory', () => {
     await using policies = new AsyncDisposableStack();
     policies.use(await applyPolicies(config, ['gpu-memory-bytes.yaml']));
     await startMemoryAgent(node, reservation);
-    const tryPod = async () =>
-      node.api.createNamespacedPod({ namespace: node.namespace, body: memoryPod('a', '6Gi'), dryRun: 'All' });
-    await waitFor('pods are converted', tryPod, ({ spec }) => {
-      return spec?.containers[0]?.resources?.limits?.[memoryResource] === '6';
-    });
+    await waitFor(
+      'pods and quotas are converted',
+      () => tryBytes(node),
+      ({ pod, quota }) => {
+        return pod === '6' && quota === '10';
+      },
+    );
     await setQuota(node, { [memoryResource]: '10Gi' });
     await node.pods.run(memoryPod('a', '6Gi'));
     await node.pods.run(memoryPod('b', '4Gi'));
@@ -113,9 +115,29 @@ onCluster('GPU memory', () => {
   });
 });
 
+/** What the policies make of byte values at this moment; each counts from a moment of its own. */
+async function tryBytes({
+  api,
+  namespace,
+}: ClusterNode): Promise<Record<'pod' | 'quota', string | undefined>> {
+  const dryRun = { namespace, dryRun: 'All' };
+  const pod = await api.createNamespacedPod({ ...dryRun, body: memoryPod('a', '6Gi') });
+  const quota = await api.createNamespacedResourceQuota({
+    ...dryRun,
+    body: teamQuota({ [memoryResource]: '10Gi' }),
+  });
+  return {
+    pod: pod.spec?.containers[0]?.resources?.limits?.[memoryResource],
+    quota: quota.spec?.hard?.[requests],
+  };
+}
+
+function teamQuota(hard: Record<string, string>) {
+  return { metadata: { name: 'team' }, spec: { hard } };
+}
+
 async function setQuota(node: ClusterNode, hard: Record<string, string>): Promise<void> {
-  const body = { metadata: { name: 'team' }, spec: { hard } };
-  await node.api.createNamespacedResourceQuota({ namespace: node.namespace, body });
+  await node.api.createNamespacedResourceQuota({ namespace: node.namespace, body: teamQuota(hard) });
   await waitForUsed(node, '0');
 }
 
