@@ -207,10 +207,12 @@ async function rereadAsItIs(books: Books, deps: KeepBooksDeps): Promise<void> {
   books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint, before: null });
 }
 
-/** One list is enough: the record is of all resources. */
-function resend({ offers, serving }: Node): void {
+/** One list is enough: the record is of all resources. False when nobody listens to any. */
+function resend({ offers, serving }: Node): boolean {
   const heard = offers.value.filter(({ resource }) => serving.isConnected(resource));
-  heard.toSorted((a, b) => a.list.value.length - b.list.value.length)[0]?.resend();
+  const [shortest] = heard.toSorted((a, b) => a.list.value.length - b.list.value.length);
+  shortest?.resend();
+  return shortest !== undefined;
 }
 
 async function readReading({ kubeletSocket, log }: KeepBooksDeps): Promise<Reading> {

@@ -68,8 +68,9 @@ describe('the demo keeps every promise', () => {
   test.for(['a100x8', 'h100x8-nvlink', 'a100x2-mig-mixed', 'mixed-models'])('on %s', (scenario) =>
     inFolder(async (env) => {
       const ended = await runToEnd(['demo', '--scenario', scenario, '--output', 'json'], { env });
-      expect(ended).toMatchObject({ code: 0, stderr: '' });
       const lines = jsonLines(ended);
+      expect(lines.filter(({ ok }) => ok === false)).toEqual([]);
+      expect(ended).toMatchObject({ code: 0, stderr: '' });
       const summary = lines.at(-1)?.summary;
       const told = lines.slice(0, -1);
       expect(told.map(({ step }) => step)).toEqual(Array.from({ length: steps }, (_, at) => at + 1));

@@ -62,7 +62,10 @@ const writtenWithinMs = 45_000;
 /** See `HabitNode.resend`. */
 export async function resendList(folder: string, plugin: FakePlugin): Promise<void> {
   const { signal } = new AbortController();
-  const resend = (): void => plugin.send(plugin.devices);
+  const resend = (): boolean => {
+    plugin.send(plugin.devices);
+    return true;
+  };
   if (!(await waitUntilRewritten(folder, resend, writtenWithinMs, systemClock, signal)))
     throw new Error('the kubelet does not write its checkpoint for a list that it has received');
 }
