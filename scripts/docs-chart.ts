@@ -42,11 +42,11 @@ export async function readChartValues(): Promise<readonly ChartValue[]> {
 
 function valuesOf(map: YAMLMap, prefix: string): readonly ChartValue[] {
   return map.items.flatMap((pair, index) => {
-    const { key, value } = pair as Pair<Node, Node>;
+    const { key, value } = pair as Pair<Node, Node | null>;
     const path = `${prefix}${isScalar(key) ? String(key.value) : ''}`;
     // The comment before the first key of a map is the map's.
     const description = describe(key.commentBefore ?? (index === 0 ? map.commentBefore : null) ?? '');
-    if (description !== '') return [{ path, preset: value.toJSON(), description }];
+    if (description !== '') return [{ path, preset: (value?.toJSON() ?? null) as unknown, description }];
     if (isMap(value) && value.items.length > 0) return valuesOf(value, `${path}.`);
     throw new Error(`values.yaml says nothing of ${path}: give it a comment that begins with --`);
   });

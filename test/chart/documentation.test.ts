@@ -9,5 +9,6 @@ test("the chart's README is current: else run node scripts/docs.ts", async () =>
 test('each value is described in a sentence', async () => {
   const values = await readChartValues();
   expect(values.length).toBeGreaterThan(40);
-  for (const { path, description } of values) expect(description, path).toMatch(/^[A-Z`].*\.$/s);
+  const without = values.filter(({ description }) => !/^[A-Z`].*\.$/s.test(description));
+  expect(without).toEqual([]);
 });

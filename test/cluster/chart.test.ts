@@ -94,7 +94,11 @@ onCluster('the chart', () => {
       cluster: node.cluster,
     });
     expect(left).toBe('');
-    await node.waitForAmount({ capacity: 1, allocatable: 0 });
+    await waitFor(
+      'the node offers none',
+      async () => node.amount(),
+      ({ allocatable }) => allocatable === 0,
+    );
   });
 
   test(

@@ -11,4 +11,7 @@
 {{- if and .Values.policies.bytes (not .Values.memory.enabled) }}
 {{- fail "policies.bytes gives nvidia.com/gpu-memory a meaning in bytes, and memory.enabled is false: set it to true, or leave policies.bytes at false." }}
 {{- end }}
+{{- if and .Values.policies.enabled .Values.memory.enabled (not (has (toString .Values.memory.unit) (list "1Gi" "1024Mi"))) }}
+{{- fail (printf "memory.unit is %v, and the policies count in units of 1Gi: leave it at 1Gi, or set policies.enabled: false." .Values.memory.unit) }}
+{{- end }}
 {{- end }}
