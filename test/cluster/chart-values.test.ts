@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { loadAllYaml, type KubernetesObject, type V1DaemonSet } from '@kubernetes/client-node';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { openClusterNode } from './support/cluster-node.ts';
 import { chart, helm, helmOrThrow } from './support/helm.ts';
@@ -90,6 +90,44 @@ onCluster('the values of the chart', () => {
       expect(volumes?.map(({ name }) => name)).toEqual(names);
       expect(containers?.[0]?.volumeMounts?.map(({ name }) => name)).toEqual(names);
     });
+  });
+
+  test('give the agent a config for each node, picked by a label, and the rights to read it', async () => {
+    const values = { config: { map: { default: 'version: v1', mig: 'version: v1' } } };
+    expect(await environment(values)).toMatchObject({
+      CONFIG_FILE_SRCDIR: '/configs',
+      NODE_LABEL: 'nvidia.com/device-plugin.config',
+      FALLBACK_STRATEGIES: 'named,single',
+    });
+    const objects = await render(values);
+    expect(daemonSet(objects).spec?.template.spec).toMatchObject({
+      serviceAccountName: 'slicewise',
+      automountServiceAccountToken: true,
+    });
+    expect(kindsOf(objects).filter((name) => !name.includes('Policy'))).toEqual([
+      'ClusterRole slicewise',
+      'ClusterRoleBinding slicewise',
+      'ConfigMap slicewise-configs',
+      'DaemonSet slicewise',
+      'Role slicewise',
+      'RoleBinding slicewise',
+      'ServiceAccount slicewise',
+    ]);
+  });
+
+  test('give all nodes one config, and the agent no token, without a label', async () => {
+    const values = { config: { name: 'mine', nodeLabel: '', default: 'gpus.yaml' } };
+    expect(await environment(values)).toMatchObject({ CONFIG_FILE: '/configs/gpus.yaml' });
+    const { spec } = daemonSet(await render(values)).spec?.template ?? {};
+    expect(spec?.automountServiceAccountToken).toBe(false);
+    expect(spec?.volumes?.find(({ name }) => name === 'configs')?.configMap?.name).toBe('mine');
+  });
+
+  test('leave each agent its own node, whatever the account is called, where it writes its status', async () => {
+    const objects = await render({ cluster: { fastStatus: true }, serviceAccount: { name: 'gpu-agent' } });
+    const policy = objects.find(({ metadata }) => metadata?.name === 'slicewise-own-node');
+    expect(JSON.stringify(policy)).toContain("'system:serviceaccount:gpus:gpu-agent'");
+    expect(kindsOf(objects)).toContain('ServiceAccount gpu-agent');
   });
 
   test('find the kubelet in another folder', async () => {
@@ -181,17 +219,26 @@ onCluster('the values of the chart', () => {
     const said = execFileSync(node.cluster.programs.path('kubectl'), command, {
       input: text,
       encoding: 'utf8',
-      env: { KUBECONFIG: node.cluster.paths.kubeconfig },
+      // What it caches goes with the cluster.
+      env: { KUBECONFIG: node.cluster.paths.kubeconfig, HOME: node.cluster.paths.state },
     });
     expect(said.trimEnd().split('\n').length).toBeGreaterThan(6);
   });
 });
 
 test('the policies in deploy/ are those of the chart', async () => {
-  const folder = join(import.meta.dirname, '../../deploy/policies');
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
-  expect(names).toEqual(await readdir(join(chart, 'policies')));
-  const read = async (from: string) =>
-    Promise.all(names.map(async (name) => readFile(join(from, name), 'utf8')));
-  expect(await read(folder)).toEqual(await read(join(chart, 'policies')));
+  const deploy = join(import.meta.dirname, '../../deploy');
+  const files = [...(await yamlFiles(join(deploy, 'policies'))), join(deploy, 'fast-status/own-node.yaml')];
+  const own = await yamlFiles(join(chart, 'policies'));
+  expect(files.map((file) => basename(file)).toSorted()).toEqual(
+    own.map((file) => basename(file)).toSorted(),
+  );
+  const read = async (paths: readonly string[]) =>
+    (await Promise.all(paths.map(async (path) => readFile(path, 'utf8')))).toSorted();
+  expect(await read(files)).toEqual(await read(own));
 });
+
+async function yamlFiles(folder: string): Promise<readonly string[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
+  return names.map((name) => join(folder, name));
+}

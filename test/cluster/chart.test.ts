@@ -1,9 +1,7 @@
-import { dirname } from 'node:path';
 import { expect, test } from 'vitest';
-import { agentImage } from './build/agent-image.ts';
-import { importImage } from './node/cluster.ts';
-import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
-import { chart, helm, helmOrThrow } from './support/helm.ts';
+import { openClusterNode } from './support/cluster-node.ts';
+import { chart, helmOrThrow } from './support/helm.ts';
+import { agentPod, installChart, release } from './support/installed-chart.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { gpuPod } from './support/pod-spec.ts';
 import { identityOf } from './support/pods.ts';
@@ -11,51 +9,11 @@ import { memoryPod } from './support/memory-pods.ts';
 import { doubleUses, streamPods } from './support/pod-stream.ts';
 import { waitFor } from './support/wait.ts';
 
-const release = 'gpus';
-
-/** What an installation on this node differs in from one with GPUs: the image is there already, and the GPUs are simulated. */
-function valuesFor({ gpus }: ClusterNode): object {
-  const [repository, tag] = agentImage.split(':');
-  const folder = dirname(gpus.file);
-  return {
-    image: { repository, tag, pullPolicy: 'Never' },
-    deviceDiscoveryStrategy: 'simulated',
-    extraEnv: [
-      { name: 'SLICEWISE_SCENARIO', value: gpus.file },
-      { name: 'SLICEWISE_RESCAN_INTERVAL', value: '1s' },
-    ],
-    extraVolumes: [{ name: 'scenario', hostPath: { path: folder } }],
-    extraVolumeMounts: [{ name: 'scenario', mountPath: folder, readOnly: true }],
-  };
-}
-
-/** A release in the test's own namespace; uninstalled in the end. */
-async function install(node: ClusterNode, values: object = {}): Promise<AsyncDisposable> {
-  const { cluster, namespace } = node;
-  await importImage(cluster.programs, cluster.supervisor, 'agent.tar');
-  const where = ['--namespace', namespace];
-  await helmOrThrow(['install', release, chart, ...where, '--wait', '--timeout', '90s'], {
-    cluster,
-    values: { ...valuesFor(node), ...values },
-  });
-  return {
-    [Symbol.asyncDispose]: async () =>
-      void (await helm(['uninstall', release, ...where, '--wait', '--ignore-not-found'], { cluster })),
-  };
-}
-
-async function agentPod({ api, namespace }: ClusterNode): Promise<string> {
-  const labelSelector = `app.kubernetes.io/instance=${release}`;
-  const { items } = await api.listNamespacedPod({ namespace, labelSelector });
-  const running = items.filter(({ metadata }) => metadata?.deletionTimestamp === undefined);
-  return running.at(-1)?.metadata?.name ?? '';
-}
-
 onCluster('the chart', () => {
   test('installs an agent that offers the GPUs, with no rights that it does not need', async () => {
     await using node = await openClusterNode();
     const startedMs = performance.now();
-    await using _ = await install(node);
+    await using _ = await installChart(node);
     await node.waitForAmount({ capacity: 4, allocatable: 4 });
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     process.stdout.write(`helm install → the node's GPUs: ${seconds} s, with the import of the image\n`);
@@ -87,7 +45,7 @@ onCluster('the chart', () => {
         .createNamespacedPod({ namespace: node.namespace, body: memoryPod('bytes', '10Gi'), dryRun: 'All' })
         .then(() => 'taken', String);
     {
-      await using _ = await install(node, { memory: { maxPerContainer: '20Gi' } });
+      await using _ = await installChart(node, { memory: { maxPerContainer: '20Gi' } });
       await waitFor('the policy counts', askForBytes, (text) => text.includes('slicewise-gpu-memory-pods'));
     }
     const left = await helmOrThrow(['list', '--namespace', node.namespace, '--short'], {
@@ -106,7 +64,7 @@ onCluster('the chart', () => {
     { timeout: 180_000 },
     async () => {
       await using node = await openClusterNode({ gpus: 8 });
-      await using _ = await install(node);
+      await using _ = await installChart(node);
       await node.waitForAmount({ capacity: 8, allocatable: 8 });
       await node.pods.run(gpuPod('keeper', 1));
       const kept = await node.pods.gpusSeenBy('keeper');

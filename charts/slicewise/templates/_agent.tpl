@@ -35,6 +35,26 @@
   value: {{ toString $value | quote }}
 {{- end }}
 {{- end }}
+{{- $config := .Values.config | default dict }}
+{{- if include "slicewise.configMap" . }}
+{{- if $config.nodeLabel }}
+- name: CONFIG_FILE_SRCDIR
+  value: /configs
+- name: NODE_LABEL
+  value: {{ $config.nodeLabel }}
+{{- with $config.default }}
+- name: DEFAULT_CONFIG
+  value: {{ . }}
+{{- end }}
+{{- with $config.fallbackStrategies }}
+- name: FALLBACK_STRATEGIES
+  value: {{ join "," . | quote }}
+{{- end }}
+{{- else }}
+- name: CONFIG_FILE
+  value: /configs/{{ default "default" $config.default }}
+{{- end }}
+{{- end }}
 {{- if eq .Values.driverAccess "privileged" }}
 - name: NVIDIA_VISIBLE_DEVICES
   value: void
@@ -59,6 +79,11 @@
   hostPath:
     path: {{ default "/var/lib/slicewise" .Values.stateDir }}
     type: DirectoryOrCreate
+{{- if include "slicewise.configMap" . }}
+- name: configs
+  configMap:
+    name: {{ include "slicewise.configMap" . }}
+{{- end }}
 {{- if include "slicewise.writesCdi" . }}
 - name: cdi
   hostPath:
@@ -89,6 +114,11 @@
   readOnly: true
 - name: state
   mountPath: /var/lib/slicewise
+{{- if include "slicewise.configMap" . }}
+- name: configs
+  mountPath: /configs
+  readOnly: true
+{{- end }}
 {{- if include "slicewise.writesCdi" . }}
 - name: cdi
   mountPath: /var/run/cdi
@@ -108,9 +138,12 @@
 {{- end }}
 {{- end }}
 
-{{/* Not empty when CDI specs may be written. */}}
+{{/* Not empty when CDI specs may be written: as the value says, or, without it, as a config may say that this chart does not see. */}}
 {{- define "slicewise.writesCdi" -}}
-{{- if contains "cdi-" (toString .Values.deviceListStrategy) }}yes{{ end }}
+{{- $config := .Values.config | default dict -}}
+{{- if .Values.deviceListStrategy }}
+{{- if contains "cdi-" .Values.deviceListStrategy }}yes{{ end }}
+{{- else if or $config.name (contains "cdi-" (toYaml $config.map)) }}yes{{ end }}
 {{- end }}
 
 {{/* The host's folder to find the driver in; empty when it need not be mounted. */}}

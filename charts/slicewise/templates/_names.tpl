@@ -40,3 +40,24 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s:%s" (default "slicewise" $image.repository) $tag }}
 {{- with $image.digest }}@{{ . }}{{ end }}
 {{- end }}
+
+{{/* The ConfigMap with the configs; empty without one. */}}
+{{- define "slicewise.configMap" -}}
+{{- $config := .Values.config | default dict -}}
+{{- if $config.name }}{{ $config.name }}
+{{- else if $config.map }}{{ include "slicewise.fullname" . }}-configs{{ end }}
+{{- end }}
+
+{{/* Not empty when the agent talks to the API server. */}}
+{{- define "slicewise.usesApi" -}}
+{{- if or (include "slicewise.readsLabel" .) (dig "fastStatus" false (.Values.cluster | default dict)) }}yes{{ end }}
+{{- end }}
+
+{{/* Not empty when a label of the node picks the config. */}}
+{{- define "slicewise.readsLabel" -}}
+{{- if and (include "slicewise.configMap" .) .Values.config.nodeLabel }}yes{{ end }}
+{{- end }}
+
+{{- define "slicewise.serviceAccount" -}}
+{{- default (include "slicewise.fullname" .) (dig "name" "" (.Values.serviceAccount | default dict)) }}
+{{- end }}

@@ -14,4 +14,25 @@
 {{- if and .Values.policies.enabled .Values.memory.enabled (not (has (toString .Values.memory.unit) (list "1Gi" "1024Mi"))) }}
 {{- fail (printf "memory.unit is %v, and the policies count in units of 1Gi: leave it at 1Gi, or set policies.enabled: false." .Values.memory.unit) }}
 {{- end }}
+{{- $config := .Values.config | default dict }}
+{{- if and $config.name $config.map }}
+{{- fail "config.name and config.map both say where the configs are: leave one of them empty." }}
+{{- end }}
+{{- if and $config.default (not $config.name) (not $config.map) }}
+{{- fail (printf "config.default is %q, and there are no configs: give them as config.map, or the name of their ConfigMap as config.name." $config.default) }}
+{{- end }}
+{{- if $config.map }}
+{{- $names := keys $config.map | sortAlpha }}
+{{- if and $config.default (not (has $config.default $names)) }}
+{{- fail (printf "config.default is %q, and config.map has %s: name one of these." $config.default (join ", " $names)) }}
+{{- end }}
+{{- $fallbacks := $config.fallbackStrategies | default list }}
+{{- $isFound := or $config.default (has "empty" $fallbacks) (and (has "named" $fallbacks) (has "default" $names)) (and (has "single" $fallbacks) (eq (len $names) 1)) }}
+{{- if not $isFound }}
+{{- fail (printf "nodes without the label %s would have no config: set config.default to one of %s, or add empty to config.fallbackStrategies." (default "of a config" $config.nodeLabel) (join ", " $names)) }}
+{{- end }}
+{{- if and (not $config.nodeLabel) (not (has (default "default" $config.default) $names)) }}
+{{- fail (printf "config.nodeLabel is empty, so all nodes have one config: set config.default to one of %s." (join ", " $names)) }}
+{{- end }}
+{{- end }}
 {{- end }}
