@@ -7,16 +7,17 @@ import { Latest } from '../lib/latest.ts';
 import { untilOrPause } from '../lib/until-or-pause.ts';
 import { NodeConfigReport } from './node-config-report.ts';
 import type { PerNodeConfig } from './per-node-config.ts';
+import { recallLabel, rememberLabel } from './remember-label.ts';
 import { runTogether, type Task } from './supervise.ts';
 import type { ConfigTaker, TakeConfigDeps } from './take-config.ts';
 
-/** How long an agent that has never known the label waits for it before it goes by the default. */
+/** How long the label is waited for before the agent goes by what it said last, or else by the default. */
 const labelWaitMs = 5000;
 const requestTimeoutMs = 5000;
 
 /**
- * Keeps the config in force that the node's label picks, and tells about it. What the label said last counts while the API server
- * cannot be asked. Ends with the signal.
+ * Keeps the config in force that the node's label picks, and tells about it. What the label said last, be it to an earlier agent, counts
+ * while the API server cannot be asked. Ends with the signal.
  */
 export async function followNodeConfig(
   perNode: PerNodeConfig,
@@ -29,9 +30,12 @@ export async function followNodeConfig(
   const label = new Latest<LabelState>({ value: name === null ? null : undefined, problem: null });
   const events = new Latest<NodeEvent | null>(null);
   const report = new NodeConfigReport(perNode, label, events, deps);
+  const remembered = name === null ? null : { ...perNode, label: name };
+  const kept = remembered === null ? undefined : await recallLabel(remembered, deps.log);
   const follow: Task = async (until) => {
     report.waiting();
     await untilOrPause(label, ({ value }) => value !== undefined, labelWaitMs, clock, until);
+    if (label.value.value === undefined && kept !== undefined) label.set({ ...label.value, value: kept });
     const rule = new Latest(ruleOf(perNode, label.value));
     await runTogether(
       [
@@ -51,13 +55,19 @@ export async function followNodeConfig(
       until,
     );
   };
-  await runTogether([follow, ...(name === null ? [] : atTheApi(perNode, name, label, events, deps))], signal);
+  const others =
+    remembered === null
+      ? []
+      : [
+          ...atTheApi(remembered, label, events, deps),
+          (until: AbortSignal) => rememberLabel(label, remembered, kept, deps.log, until),
+        ];
+  await runTogether([follow, ...others], signal);
 }
 
 /** What is asked of the API server, and told there. */
 function atTheApi(
-  { nodeName, kubeconfig }: PerNodeConfig,
-  label: string,
+  { nodeName, kubeconfig, label }: PerNodeConfig & { readonly label: string },
   state: Latest<LabelState>,
   events: Latest<NodeEvent | null>,
   deps: TakeConfigDeps,

@@ -81,5 +81,5 @@ async function followOnce(
   if (signal.aborted) return null;
   if (!read.ok) return read.problem;
   see(read.value.labels);
-  return api.watchLabels(read.value.version, see, signal);
+  return await api.watchLabels(read.value.version, see, signal);
 }

@@ -57,5 +57,5 @@ async function tellOnce(
     return { kind: 'no-access', message: describeError(thrown), retryAfterMs: 0 };
   }
   await using api = opened;
-  return api.tell(event, signal);
+  return await api.tell(event, signal);
 }
