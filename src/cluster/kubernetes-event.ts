@@ -26,8 +26,9 @@ export async function writeNodeEvent(
   options: (headers?: Readonly<Record<string, string>>) => ConfigurationOptions,
 ): Promise<void> {
   const message = whole.length > messageMax ? `${whole.slice(0, messageMax - 1)}…` : whole;
-  const hash = createHash('sha256').update(`${reason}\n${message}`).digest('hex').slice(0, 16);
-  const name = `${nodeName}.slicewise.${hash}`;
+  const hash = createHash('sha256').update(`${nodeName}\n${reason}\n${message}`).digest('hex').slice(0, 16);
+  // A node's name may be as long as an Event's, so it is not a part of it.
+  const name = `slicewise.${hash}`;
   const now = new Date();
   const body: CoreV1Event = {
     apiVersion: 'v1',
