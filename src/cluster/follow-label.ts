@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, isAbort } from '../lib/errors.ts';
 import type { Latest } from '../lib/latest.ts';
@@ -23,8 +24,8 @@ export interface FollowLabelDeps {
   readonly log: Log;
 }
 
-/** At least this long from one list to the next: an API server that ends each watch at once is not asked for ever more. */
-const paceMs = 1000;
+/** A watch that ends sooner is as good as none: what it lacks is not tried ever more. */
+const shortMs = 5000;
 const backoff = { firstMs: 500, maxMs: 30_000 };
 
 /**
@@ -37,10 +38,12 @@ export async function followLabel(
   signal: AbortSignal,
 ): Promise<void> {
   const { clock, log, nodeName, label } = deps;
+  // Whoever may list and not watch reads the label all the same, only late: that is one problem, not two states by turns.
+  let mayWatch = true;
   const see = (labels: Labels): void => {
-    const value = labels[label] || null;
-    say('works');
-    if (state.value.problem !== null || state.value.value !== value) state.set({ value, problem: null });
+    if (mayWatch) say('works');
+    const next = { value: labels[label] || null, problem: mayWatch ? null : state.value.problem };
+    if (!isDeepStrictEqual(next, state.value)) state.set(next);
   };
   const say = onceEach((problem) => {
     if (problem === 'works') log.info({ node: nodeName, label }, "the node's label is followed");
@@ -50,18 +53,26 @@ export async function followLabel(
   try {
     while (!signal.aborted) {
       const startedMs = clock.now();
-      const problem = await followOnce(see, deps, signal);
-      if (problem !== null && !signal.aborted) {
+      const { problem, from } = await followOnce(see, deps, signal);
+      if (signal.aborted) return;
+      if (from === 'watch') mayWatch = problem?.kind !== 'refused';
+      if (problem !== null) {
         say(problem.message);
         if (state.value.problem !== problem.message) state.set({ ...state.value, problem: problem.message });
       }
-      failures = problem === null ? 0 : failures + 1;
-      const pauseMs = failures === 0 ? 0 : Math.max(backoffMs(backoff, failures), problem?.retryAfterMs ?? 0);
-      await clock.sleep(Math.max(pauseMs, startedMs + paceMs - clock.now()), signal);
+      failures = problem === null && clock.now() - startedMs >= shortMs ? 0 : failures + 1;
+      if (failures === 0) continue;
+      await clock.sleep(Math.max(backoffMs(backoff, failures), problem?.retryAfterMs ?? 0), signal);
     }
   } catch (thrown) {
     if (!signal.aborted || !isAbort(thrown)) throw thrown;
   }
+}
+
+interface Followed {
+  readonly problem: ApiProblem | null;
+  /** How far it came. */
+  readonly from: 'list' | 'watch';
 }
 
 /** Reads the labels and hears of their changes for as long as one watch lasts. */
@@ -69,17 +80,19 @@ async function followOnce(
   see: (labels: Labels) => void,
   { openApi }: FollowLabelDeps,
   signal: AbortSignal,
-): Promise<ApiProblem | null> {
+): Promise<Followed> {
   let opened: OwnNodeApi;
   try {
     opened = await openApi();
   } catch (thrown) {
-    return { kind: 'no-access', message: describeError(thrown), retryAfterMs: 0 };
+    const problem = { kind: 'no-access', message: describeError(thrown), retryAfterMs: 0 } as const;
+    return { from: 'list', problem };
   }
   await using api = opened;
   const read = await api.readLabels(signal);
-  if (signal.aborted) return null;
-  if (!read.ok) return read.problem;
+  if (!read.ok) return { from: 'list', problem: read.problem };
+  if (signal.aborted) return { from: 'list', problem: null };
   see(read.value.labels);
-  return await api.watchLabels(read.value.version, see, signal);
+  // Awaited here, because the connections are let go at the end of this scope.
+  return { from: 'watch', problem: await api.watchLabels(read.value.version, see, signal) };
 }

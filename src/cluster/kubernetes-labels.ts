@@ -6,7 +6,6 @@ import {
   Watch,
 } from '@kubernetes/client-node';
 import { orAborted } from '../lib/abort.ts';
-import { toError } from '../lib/errors.ts';
 import type { Labels, LabelsSeen } from './node-api.ts';
 
 /** How long the API server is asked to keep a watch open. */
@@ -32,9 +31,9 @@ export async function listLabels(
 }
 
 /**
- * Hears of changes of a node after a version, until the API server ends that or nothing more is to be had from that version. A node
- * that is deleted keeps its labels here.
- * @throws WatchRefused when the API server says no; Error when it is lost
+ * Hears of changes of a node after a version, until the API server ends that, the connection is lost, or nothing more is to be had from that
+ * version. A node that is deleted keeps its labels here.
+ * @throws WatchRefused when the API server says no
  */
 export async function watchLabels(
   config: KubeConfig,
@@ -47,10 +46,10 @@ export async function watchLabels(
   // The client gives a silent watch up after 30 s and has no other way to say how long it may be silent.
   Object.assign(watch, { requestTimeoutMs: silenceMs });
   const ended = Promise.withResolvers<void>();
-  const end = (thrown: unknown): void => {
-    const isRegular = thrown === null || thrown === undefined || isTooLate(thrown);
-    if (isRegular) ended.resolve();
-    else ended.reject(toError(thrown));
+  const end = (refusal: WatchRefused | null): void => {
+    // Too old a version to watch from is no refusal: it is to be begun anew.
+    if (refusal === null || refusal.code === 410) ended.resolve();
+    else ended.reject(refusal);
   };
   const query = {
     fieldSelector: `metadata.name=${name}`,
@@ -64,7 +63,8 @@ export async function watchLabels(
       if (kind === 'ADDED' || kind === 'MODIFIED') see((object as V1Node).metadata?.labels ?? {});
       else if (kind === 'ERROR') end(toRefusal(object, 'code'));
     },
-    (thrown: unknown) => end(toRefusal(thrown, 'statusCode') ?? thrown),
+    // Watches are cut by whatever lies between, above all silent ones: whether the API server is there, the next list tells.
+    (thrown: unknown) => end(toRefusal(thrown, 'statusCode')),
   );
   ended.promise.catch(() => undefined);
   try {
@@ -86,12 +86,6 @@ export class WatchRefused extends Error {
     this.code = code;
     this.body = body;
   }
-}
-
-/** The version is too old to watch from, or nothing has come for too long: to be begun anew, and no trouble. */
-function isTooLate(thrown: unknown): boolean {
-  if (thrown instanceof WatchRefused) return thrown.code === 410;
-  return thrown instanceof Error && thrown.name === 'TimeoutError';
 }
 
 /** What the client says of an answer that is no watch (`statusCode`), and the API server in the course of one (`code` of a Status). */

@@ -59,7 +59,7 @@ export interface NodeEvent {
 /** The labels of one node, and what is told about it. No call rejects, and each ends when its signal aborts. */
 export interface OwnNodeApi extends AsyncDisposable {
   readLabels(signal: AbortSignal): Promise<ApiAnswer<LabelsSeen>>;
-  /** Hears of each change after a version, until that ends in good order (`null`), after which they are to be read anew, or by a problem. */
+  /** Hears of each change after a version, until that ends (`null`), after which they are to be read anew, or is refused. */
   watchLabels(
     version: string,
     see: (labels: Labels) => void,

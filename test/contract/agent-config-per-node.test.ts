@@ -263,6 +263,19 @@ describe('the API server', () => {
     },
   );
 
+  test('lets the label be read and not be watched: it is said once, and the label counts, only later', async () => {
+    const server = await openServer('red');
+    server.watchFault = { code: 403, body: '{}' };
+    await using node = await startAgentOf({ server });
+    await waitForConfig(node, 'red');
+    await node.waitForReadyz(200, ['cannot be read', 'HTTP 403: Forbidden', 'list and watch']);
+    server.setLabels({ [label]: 'blue' });
+    await waitForConfig(node, 'blue');
+    await node.waitForReadyz(200, ["config 'blue' is in force", 'HTTP 403']);
+    expect(node.logged("the node's label cannot be read")).toHaveLength(1);
+    expect(node.logged("the node's label is followed")).toHaveLength(1);
+  });
+
   test('cannot be found: it is said what is missing, and the fallbacks count', async () => {
     await using node = await startAgentOf({
       server: null,

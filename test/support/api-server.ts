@@ -43,6 +43,8 @@ export class ApiServer {
   readonly events = new Map<string, WrittenEvent>();
   /** The answer to the next requests, until it is `null` again. */
   fault: Fault | null = null;
+  /** The answer to who wants to watch, while the rest works. */
+  watchFault: Exclude<Fault, 'silent' | 'hang-up'> | null = null;
   connections = 0;
   kubeconfig = '';
   #labels: Readonly<Record<string, string>> = {};
@@ -170,7 +172,7 @@ export class ApiServer {
     const [, event = null] = /^\/api\/v1\/namespaces\/default\/events\/?(.*)$/.exec(pathname) ?? [];
     if (event !== null) return this.#writeEvent(method, event, body);
     if (pathname === '/api/v1/nodes') {
-      if (searchParams.get('watch') === 'true') return 'watch';
+      if (searchParams.get('watch') === 'true') return this.watchFault ?? 'watch';
       return { code: 200, body: JSON.stringify(this.#list(searchParams)) };
     }
     if (method === 'PATCH') {
