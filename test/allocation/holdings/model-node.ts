@@ -62,8 +62,8 @@ export class ModelNode {
   refused = 0;
   #pods = 0;
   /**
-   * Ids that were on two GPUs at once: of an init container and its app container, or given out twice by a kubelet that forgot the first.
-   * Such an id has the health of the last of them, also for the moment that the agent takes to hear of that one's end.
+   * Ids that were on two GPUs at once: of an init container and its app container, given out twice by a kubelet that forgot the first, or
+   * given to another pod before the agent has heard of the first one's end. Such an id has the health of either.
    */
   readonly #shared = new Set<string>();
   /** The agent's loop is held up: nothing is looked at and no list is sent. */
@@ -194,9 +194,12 @@ export class ModelNode {
           ? deviceIds
           : (JSON.parse(record) as { gpus: { uuid: string }[] }).gpus.map(({ uuid }) => uuid);
       if (pod?.active !== true || named.some((uuid) => this.agent.faults.has(uuid))) continue;
-      for (const other of this.kubelet.entries)
-        if (other.record !== record)
-          for (const id of deviceIds) if (other.deviceIds.includes(id)) this.#shared.add(id);
+      const others = this.kubelet.entries.filter((other) => other.record !== record);
+      const known = this.agent.holdings.entries.filter((entry) => entry.resource === resource);
+      for (const id of deviceIds) {
+        const isTwice = known.filter(({ ids }) => ids.has(id)).length > 1;
+        if (isTwice || others.some((other) => other.deviceIds.includes(id))) this.#shared.add(id);
+      }
       if (this.agent.faults.size > 0 && deviceIds.some((id) => this.#shared.has(id))) continue;
       const shown = new Set(healthy.get(resource));
       expect(
