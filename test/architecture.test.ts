@@ -51,7 +51,12 @@ const rules: ArchitectureRules = {
   },
   packages: {
     '@grpc/grpc-js': ['kubelet', 'simulator'],
-    '@kubernetes/client-node': ['cluster/kubernetes-node-api.ts'],
+    '@kubernetes/client-node': [
+      'cluster/kubernetes-node-api.ts',
+      'cluster/kubernetes-access.ts',
+      'cluster/kubernetes-labels.ts',
+      'cluster/kubernetes-event.ts',
+    ],
     '@grpc/proto-loader': ['kubelet/proto-files.ts'],
     commander: ['cli'],
     koffi: ['inventory/nvml', 'kubelet/lock.ts'],

@@ -12,6 +12,7 @@ export class NodeProbe {
   readonly #usable: Latest<boolean>;
   readonly #clock: Clock;
   #configProblem: string | null = null;
+  #configNotes: readonly string[] = [];
 
   /** @param usable whether there has been a good config */
   constructor(node: Node, config: Latest<Config>, usable: Latest<boolean>, clock: Clock) {
@@ -24,6 +25,11 @@ export class NodeProbe {
   /** The config as written cannot be used; `null` when it can. */
   configProblem(problem: string | null): void {
     this.#configProblem = problem;
+  }
+
+  /** What an admin may want to know of the config in force, one sentence each. */
+  configNotes(notes: readonly string[]): void {
+    this.#configNotes = notes;
   }
 
   /** Seconds since the inventory in force was read; `null` before the first. */
@@ -54,7 +60,9 @@ export class NodeProbe {
       cdi: described.value?.cdi ?? null,
       orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,
       memoryPause: standingBy ? null : books.whyPaused,
-      troubles: [listTrouble.value, stateTrouble.value].filter((trouble) => trouble !== null),
+      troubles: [...this.#configNotes, listTrouble.value, stateTrouble.value].filter(
+        (trouble) => trouble !== null,
+      ),
       rescanIntervalMs: this.#config.value.flags.agent.rescanIntervalMs,
     });
   }

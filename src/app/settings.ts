@@ -143,11 +143,20 @@ export interface FastStatusSettings {
   readonly procfsRoot: string;
 }
 
+/** The node's name at the API server. */
+export function nodeNameOf({ cluster }: Config): string {
+  return cluster.nodeName ?? hostname().toLowerCase();
+}
+
 /** `null`: it is not written. */
-export function fastStatusSettings({ cluster, flags: { agent } }: Config): FastStatusSettings | null {
+export function fastStatusSettings(config: Config): FastStatusSettings | null {
+  const {
+    cluster,
+    flags: { agent },
+  } = config;
   if (!cluster.enabled || !cluster.fastStatus) return null;
   return {
-    nodeName: cluster.nodeName ?? hostname().toLowerCase(),
+    nodeName: nodeNameOf(config),
     kubeconfig: cluster.kubeconfig,
     podResourcesSocket: resolve(agent.podResourcesSocket),
     procfsRoot: agent.procfsRoot,

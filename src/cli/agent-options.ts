@@ -90,6 +90,7 @@ const headings: Partial<Record<SettingGroup, string>> = {
   imex: "Options of NVIDIA's device plugin:",
   agent: 'Options of Slicewise:',
   cluster: 'Options of Slicewise:',
+  pernode: 'Options for a config of each node:',
   memory: 'Options for GPU memory:',
 };
 

@@ -1,5 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
+import { perNodeConfig, type PerNodeConfig } from '../app/per-node-config.ts';
 import { type DriverSettings, driverSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
 import { configFilePath, loadConfig } from '../config/load.ts';
@@ -23,13 +24,15 @@ export const runAgentCommand: RunCommand = async (args, terminal) => {
     return 2;
   }
   const configFile = configFilePath({ flags, env: terminal.env });
-  await serve({ flags, configFile, withoutFile: loaded.config }, loaded.notes, terminal);
+  const perNode = perNodeConfig(loaded.values, loaded.config);
+  await serve({ flags, configFile, perNode, withoutFile: loaded.config }, loaded.notes, terminal);
   return 0;
 };
 
 interface Given {
   readonly flags: Readonly<Record<string, unknown>>;
   readonly configFile: string | null;
+  readonly perNode: PerNodeConfig | null;
   readonly withoutFile: Config;
 }
 
@@ -39,7 +42,8 @@ async function serve(given: Given, notes: readonly string[], { env, self, signal
   const first = driverSettings(given.withoutFile);
   // The process that holds the driver's library starts while the rest of this program is loaded, which takes as long. With
   // a file it is not known yet which driver will be asked for.
-  let early = given.configFile === null ? open(first) : null;
+  const hasFile = given.configFile !== null || given.perNode !== null;
+  let early = hasFile ? null : open(first);
   await nextTurn();
   const { runAgent } = await import('../app/agent.ts');
   const openOrTakeEarly = (settings: DriverSettings): Driver => {
@@ -47,7 +51,7 @@ async function serve(given: Given, notes: readonly string[], { env, self, signal
     if (driver !== null) early = null;
     return driver ?? open(settings);
   };
-  if (given.configFile === null) for (const note of notes) deps.log.warn(note);
+  if (!hasFile) for (const note of notes) deps.log.warn(note);
   try {
     await runAgent({ ...given, env, openDriver: openOrTakeEarly }, deps, signal);
   } finally {

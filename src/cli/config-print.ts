@@ -32,6 +32,10 @@ export async function printConfig(
     return 2;
   }
   for (const note of loaded.notes) terminal.stderr.write(`Note: ${note}\n`);
+  if (loaded.values['--config-dir'] !== null)
+    terminal.stderr.write(
+      "Note: the config that the node's label picks is left out; give that file by --config-file in place of --config-dir.\n",
+    );
   if (format === 'resources') return printResources(loaded.config, terminal);
   terminal.stdout.write(await formats[format](loaded));
   return 0;

@@ -13,9 +13,33 @@ export interface ErrorAnswer {
 /** Who was asked about what. */
 export interface Asked {
   readonly nodeName: string;
+  readonly purpose: Purpose;
   readonly server: string;
   readonly timeoutMs: number;
 }
+
+/** What was to be done at the API server. */
+export type Purpose = 'write-status' | 'watch-labels' | 'tell';
+
+const purposes: Readonly<
+  Record<Purpose, { readonly what: string; readonly act: string; readonly needs: string }>
+> = {
+  'write-status': {
+    what: 'the status of',
+    act: 'write the status of',
+    needs: 'the verbs get and patch on nodes/status, as in deploy/fast-status',
+  },
+  'watch-labels': {
+    what: 'the labels of',
+    act: 'read the labels of',
+    needs: 'the verbs list and watch on nodes, as in deploy/config-per-node',
+  },
+  tell: {
+    what: 'an Event about',
+    act: 'write an Event about',
+    needs: 'the verbs create and patch on events, as in deploy/config-per-node',
+  },
+};
 
 /**
  * The problem for a person.
@@ -24,6 +48,7 @@ export interface Asked {
 export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, asked: Asked): ApiProblem {
   if (answer === null) return noAnswer(thrown, asked);
   const { nodeName } = asked;
+  const { what, act, needs } = purposes[asked.purpose];
   const said = `HTTP ${answer.code}${quote(statusMessage(answer.body))}`;
   const retryAfterMs = readRetryAfter(answer.headers['retry-after']);
   switch (answer.code) {
@@ -32,13 +57,13 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'refused',
         retryAfterMs,
-        message: `the API server does not let the agent write the status of node ${nodeName} (${said}): it needs a ClusterRole with the verbs get and patch on nodes/status, as in deploy/fast-status`,
+        message: `the API server does not let the agent ${act} node ${nodeName} (${said}): it needs a ClusterRole with ${needs}`,
       };
     case 404:
       return {
         kind: 'no-node',
         retryAfterMs,
-        message: `the API server knows no node ${nodeName} (${said}): give the node's name (cluster.nodeName, --node-name, NODE_NAME)`,
+        message: noSuchNode(nodeName, said),
       };
     case 409:
       return {
@@ -52,9 +77,14 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'failed',
         retryAfterMs,
-        message: `the API server at ${asked.server} failed on the status of node ${nodeName} (${said})`,
+        message: `the API server at ${asked.server} failed on ${what} node ${nodeName} (${said})`,
       };
   }
+}
+
+/** The text for a name that the API server does not know. */
+export function noSuchNode(nodeName: string, said: string): string {
+  return `the API server knows no node ${nodeName} (${said}): give the node's name (cluster.nodeName, --node-name, NODE_NAME)`;
 }
 
 function noAnswer(thrown: unknown, { server, timeoutMs }: Asked): ApiProblem {

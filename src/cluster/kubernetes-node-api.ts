@@ -3,128 +3,78 @@ import {
   type ConfigurationOptions,
   CoreV1Api,
   createConfiguration,
-  KubeConfig,
-  Observable,
-  type ObservableMiddleware,
   PatchStrategy,
-  type RequestContext,
   ServerConfiguration,
   type V1Node,
 } from '@kubernetes/client-node';
-import { existsSync } from 'node:fs';
-import { OperatorError } from '../lib/errors.ts';
 import { toMergePatch, type NodeAmounts } from './allocatable.ts';
-import { describeProblem } from './api-problem.ts';
-import type { ApiAnswer, NodeApi, NodeApiOptions } from './node-api.ts';
-
-const tokenFile = '/var/run/secrets/kubernetes.io/serviceaccount/token';
+import { describeProblem, type ErrorAnswer, noSuchNode, type Purpose } from './api-problem.ts';
+import { readAccess, requestOptions } from './kubernetes-access.ts';
+import { writeNodeEvent } from './kubernetes-event.ts';
+import { listLabels, watchLabels, WatchRefused } from './kubernetes-labels.ts';
+import type { ApiAnswer, ApiProblem, NodeApi, NodeApiOptions, OwnNodeApi } from './node-api.ts';
 
 /**
- * The way to one node's status by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
+ * The way to one node by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
  * used, and is a file of its own in the bundle.
  * @throws OperatorError `no-api-access` when nothing says where the API server is or who asks
  */
-export function openNodeApi(options: NodeApiOptions): NodeApi {
+export function openNodeApi(options: NodeApiOptions): NodeApi & OwnNodeApi {
   const config = readAccess(options.kubeconfig);
   const server = config.getCurrentCluster()?.server ?? '';
-  const connections = new KeptConnections(config);
+  const { nodeName: name } = options;
   const api = new CoreV1Api(
     createConfiguration({
       baseServer: new ServerConfiguration(server, {}),
-      authMethods: { default: connections },
+      authMethods: { default: config },
     }),
   );
-  const ask = async (
-    call: (name: string, options: ConfigurationOptions) => Promise<V1Node>,
+  const explain = (thrown: unknown, purpose: Purpose): ApiProblem =>
+    describeProblem(toErrorAnswer(thrown), thrown, { ...options, server, purpose });
+  const ask = async <T>(
+    purpose: Purpose,
+    call: (own: (headers?: Readonly<Record<string, string>>) => ConfigurationOptions) => Promise<T>,
     signal: AbortSignal,
-    headers: Readonly<Record<string, string>> = {},
-  ): Promise<ApiAnswer<NodeAmounts>> => {
+  ): Promise<ApiAnswer<T>> => {
     const until = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
     try {
-      return { ok: true, value: toAmounts(await call(options.nodeName, requestOptions(headers, until))) };
+      return { ok: true, value: await call((headers = {}) => requestOptions(headers, until)) };
     } catch (thrown) {
-      const answer =
-        thrown instanceof ApiException
-          ? { code: thrown.code, body: thrown.body as unknown, headers: thrown.headers }
-          : null;
-      return { ok: false, problem: describeProblem(answer, thrown, { ...options, server }) };
+      return { ok: false, problem: explain(thrown, purpose) };
     }
   };
+  const mergePatch = { 'Content-Type': PatchStrategy.MergePatch };
   return {
-    read: (signal) => ask(async (name, own) => api.readNodeStatus({ name }, own), signal),
+    read: (signal) =>
+      ask('write-status', async (own) => toAmounts(await api.readNodeStatus({ name }, own())), signal),
     write: (change, signal) =>
-      ask(async (name, own) => api.patchNodeStatus({ name, body: toMergePatch(change) }, own), signal, {
-        'Content-Type': PatchStrategy.MergePatch,
-      }),
-    [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
-  };
-}
-
-/** Where the API server is and who asks. */
-function readAccess(kubeconfig: string | null): KubeConfig {
-  const config = new KubeConfig();
-  if (kubeconfig === null) {
-    config.loadFromCluster();
-    if (!existsSync(tokenFile) || !URL.canParse(config.getCurrentCluster()?.server ?? ''))
-      throw new OperatorError(
-        'no-api-access',
-        `No way to the API server: ${tokenFile} is missing or KUBERNETES_SERVICE_HOST is not set. Give the pod its service account's token ` +
-          '(automountServiceAccountToken: true), or name a kubeconfig (--kubeconfig, KUBECONFIG)',
-      );
-    return config;
-  }
-  try {
-    config.loadFromFile(kubeconfig);
-  } catch (thrown) {
-    throw new OperatorError('no-api-access', `The kubeconfig ${kubeconfig} cannot be used`, {
-      cause: thrown,
-    });
-  }
-  if (config.getCurrentCluster() === null)
-    throw new OperatorError(
-      'no-api-access',
-      `The kubeconfig ${kubeconfig} has no current context with a cluster`,
-    );
-  return config;
-}
-
-/** Proves who asks as the client does, but keeps its connections: the client would make new ones for each request. */
-class KeptConnections implements AsyncDisposable {
-  readonly #config: KubeConfig;
-  #kept: ReturnType<RequestContext['getDispatcher']>;
-
-  constructor(config: KubeConfig) {
-    this.#config = config;
-  }
-
-  getName(): string {
-    return 'kept connections';
-  }
-
-  async applySecurityAuthentication(context: RequestContext): Promise<void> {
-    await this.#config.applySecurityAuthentication(context);
-    this.#kept ??= context.getDispatcher();
-    if (this.#kept !== undefined) context.setDispatcher(this.#kept);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#kept?.destroy();
-  }
-}
-
-function requestOptions(
-  headers: Readonly<Record<string, string>>,
-  signal: AbortSignal,
-): ConfigurationOptions {
-  const prepare: ObservableMiddleware = {
-    pre(request) {
-      for (const [name, value] of Object.entries(headers)) request.setHeaderParam(name, value);
-      request.setSignal(signal);
-      return new Observable(Promise.resolve(request));
+      ask(
+        'write-status',
+        async (own) =>
+          toAmounts(await api.patchNodeStatus({ name, body: toMergePatch(change) }, own(mergePatch))),
+        signal,
+      ),
+    async readLabels(signal) {
+      const answer = await ask('watch-labels', (own) => listLabels(api, name, own()), signal);
+      if (!answer.ok) return answer;
+      if (answer.value !== null) return { ok: true, value: answer.value };
+      const message = noSuchNode(name, 'its list is empty');
+      return { ok: false, problem: { kind: 'no-node', message, retryAfterMs: 0 } };
     },
-    post: (response) => new Observable(Promise.resolve(response)),
+    async watchLabels(version, see, signal) {
+      try {
+        await watchLabels(config, name, version, see, signal);
+        return null;
+      } catch (thrown) {
+        return explain(thrown, 'watch-labels');
+      }
+    },
+    async tell(event, signal) {
+      const answer = await ask('tell', (own) => writeNodeEvent(api, name, event, own), signal);
+      return answer.ok ? null : answer.problem;
+    },
+    [Symbol.asyncDispose]: () => config[Symbol.asyncDispose](),
   };
-  return { middlewareMergeStrategy: 'append', middleware: [prepare] };
 }
 
 function toAmounts({ status }: V1Node): NodeAmounts {
@@ -133,4 +83,10 @@ function toAmounts({ status }: V1Node): NodeAmounts {
     allocatable: status?.allocatable ?? {},
     bootId: status?.nodeInfo?.bootID ?? null,
   };
+}
+
+function toErrorAnswer(thrown: unknown): ErrorAnswer | null {
+  if (thrown instanceof ApiException)
+    return { code: thrown.code, body: thrown.body as unknown, headers: thrown.headers };
+  return thrown instanceof WatchRefused ? { code: thrown.code, body: thrown.body, headers: {} } : null;
 }

@@ -1,6 +1,6 @@
 import type { AllocatableChange, NodeAmounts } from './allocatable.ts';
 
-/** What can keep a node's status from being read or written. */
+/** What can keep something of a node from being read or written. */
 export type ApiProblemKind =
   /** The API server says no: access is missing, or a policy forbids it. */
   | 'refused'
@@ -38,4 +38,33 @@ export interface NodeApiOptions {
   /** `null`: the service account of the pod that the program runs in. */
   readonly kubeconfig: string | null;
   readonly timeoutMs: number;
+}
+
+export type Labels = Readonly<Record<string, string>>;
+
+/** A node's labels, and the version of the API server's records that says so. */
+export interface LabelsSeen {
+  readonly labels: Labels;
+  readonly version: string;
+}
+
+/** Something that is told about the node, as an Event of Kubernetes. */
+export interface NodeEvent {
+  readonly type: 'Normal' | 'Warning';
+  /** One word in upper camel case. */
+  readonly reason: string;
+  readonly message: string;
+}
+
+/** The labels of one node, and what is told about it. No call rejects, and each ends when its signal aborts. */
+export interface OwnNodeApi extends AsyncDisposable {
+  readLabels(signal: AbortSignal): Promise<ApiAnswer<LabelsSeen>>;
+  /** Hears of each change after a version, until that ends (`null`), after which they are to be read anew, or is refused. */
+  watchLabels(
+    version: string,
+    see: (labels: Labels) => void,
+    signal: AbortSignal,
+  ): Promise<ApiProblem | null>;
+  /** Writes an Event; the same one again renews its time. */
+  tell(event: NodeEvent, signal: AbortSignal): Promise<ApiProblem | null>;
 }

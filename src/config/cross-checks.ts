@@ -35,6 +35,14 @@ function fixedName(values: SettingValues): string {
 /** Every rule about several settings. */
 export const crossChecks: readonly CrossCheck[] = [
   {
+    // Shown where the folder is given, and judged before any file is read: hence the one key.
+    keys: ['--config-dir'],
+    fault: (values) =>
+      values['--config-dir'] !== null && values['--config-file'] !== ''
+        ? 'there is a config file as well (--config-file, CONFIG_FILE); give the file for all nodes or the folder to pick from, not both'
+        : null,
+  },
+  {
     keys: ['flags.agent.kubeletSocket', 'memory.enabled'],
     fault: (values) => {
       const socket = resolve(values['flags.agent.kubeletSocket']);

@@ -14,7 +14,15 @@ export interface ConfigSources {
   /** Long name of each flag given, without dashes, with its text, `true` for a flag that stood alone, or a list. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly file: { readonly path: string; readonly text: string } | null;
+  readonly file: ConfigFile | null;
+}
+
+/** A config file's content. */
+export interface ConfigFile {
+  readonly path: string;
+  readonly text: string;
+  /** Whether other nodes have other files, so that it may not say what has to be the same on all of them. */
+  readonly isOfThisNode?: boolean;
 }
 
 export type LoadResult =
@@ -39,7 +47,8 @@ export type LoadResult =
  * before the default. Never throws on bad input: all problems of all sources come back at once.
  */
 export async function loadConfig({ flags, env, file }: ConfigSources): Promise<LoadResult> {
-  const layers = [readFlags(flags), readEnvironment(env), ...(file === null ? [] : [await fileLayer(file)])];
+  const fromFile = file === null ? null : await fileLayer(file);
+  const layers = [readFlags(flags), readEnvironment(env), ...(fromFile === null ? [] : [fromFile])];
   const given = merge(layers);
   const origins = new Map(
     settingRows.map(([key]) => [key, given.get(key)?.origin ?? ({ kind: 'default' } as const)]),
@@ -51,6 +60,7 @@ export async function loadConfig({ flags, env, file }: ConfigSources): Promise<L
   const problems = [
     ...layers.flatMap((layer) => layer.problems),
     ...missingFeatures(given),
+    ...(fromFile !== null && file?.isOfThisNode === true ? forAllNodes(fromFile) : []),
     ...conflicts(values, given, refused, file === null),
   ];
   if (problems.length > 0) {
@@ -67,7 +77,7 @@ export function configFilePath({ flags, env }: Pick<ConfigSources, 'flags' | 'en
   return typeof given === 'string' && given !== '' ? given : null;
 }
 
-async function fileLayer({ path, text }: { readonly path: string; readonly text: string }): Promise<Layer> {
+async function fileLayer({ path, text }: ConfigFile): Promise<Layer> {
   const document = await readDocument(path, text);
   if (document.kind === 'document') return readFile(document);
   return { values: new Map(), refused: new Set(), problems: document.problems };
@@ -93,16 +103,26 @@ function missingFeatures(given: ReadonlyMap<SettingKey, GivenValue>): ConfigProb
   });
 }
 
+/** What a file of one node may not say: a quota counts units, so a unit is the same amount everywhere, and so is the most of one container. */
+function forAllNodes({ values }: Layer): ConfigProblem[] {
+  return (['memory.unit', 'memory.maxPerContainer'] as const).flatMap((key) => {
+    const origin = values.get(key)?.origin;
+    if (origin === undefined) return [];
+    const { flag, env } = settings[key];
+    const expected = `it has to be the same on all nodes, because quotas count by it, so a config of some nodes may not set it; give it to all agents (--${flag}, ${env.join(', ')})`;
+    return [problem('conflict', origin, key, expected)];
+  });
+}
+
 function conflicts(
   values: SettingValues,
   given: ReadonlyMap<SettingKey, GivenValue>,
   refused: ReadonlySet<SettingKey>,
   withoutFile: boolean,
 ): ConfigProblem[] {
-  const file = given.get('--config-file')?.value ?? '';
+  const hasFile = (given.get('--config-file')?.value ?? '') !== '' || given.has('--config-dir');
   // The flags alone, of an agent that has a file as well: what they need beside them may stand in there.
-  const checks =
-    withoutFile && file !== '' ? crossChecks.filter(({ keys }) => keys.length === 1) : crossChecks;
+  const checks = withoutFile && hasFile ? crossChecks.filter(({ keys }) => keys.length === 1) : crossChecks;
   return checks.flatMap(({ keys, fault }) => {
     const key = keys.find((each) => given.has(each));
     if (key === undefined || keys.some((each) => refused.has(each))) return [];

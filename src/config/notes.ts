@@ -25,6 +25,13 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
         : `flags.agent.scenario has no effect: flags.deviceDiscoveryStrategy is ${strategy}.`,
     );
   }
+  if (
+    values['--config-dir'] === null &&
+    (values['--default-config'] !== null || values['--fallback-strategies'].length > 0)
+  )
+    notes.push(
+      '--default-config and --fallback-strategies have no effect without --config-dir (CONFIG_FILE_SRCDIR).',
+    );
   if (values['cluster.fastStatus'] && !values['cluster.enabled'])
     notes.push('cluster.fastStatus has no effect: cluster.enabled is false.');
   return [...notes, ...cdiNotes(values, originOf)];

@@ -5,6 +5,7 @@ import type { ValueKind } from './value-kinds.ts';
 export type SettingGroup =
   | 'nvidia'
   | 'agent'
+  | 'pernode'
   | 'imex'
   | 'sharing'
   | 'resources'

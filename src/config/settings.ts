@@ -5,11 +5,13 @@ import { featureSettings } from './settings-features.ts';
 import { gfdSettings } from './settings-gfd.ts';
 import { memorySettings } from './settings-memory.ts';
 import { nvidiaSettings } from './settings-nvidia.ts';
+import { perNodeSettings } from './settings-per-node.ts';
 
 /** Every setting of the program by its path in the file; those that no file can hold, by their flag or variable. */
 export const settings = {
   ...nvidiaSettings,
   ...agentSettings,
+  ...perNodeSettings,
   ...featureSettings,
   ...clusterSettings,
   ...memorySettings,

@@ -1,11 +1,19 @@
 import { dirname } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Clock } from '../lib/clock.ts';
-import { isAbort, toError } from '../lib/errors.ts';
+import { isAbort, OperatorError, toError } from '../lib/errors.ts';
 import { FolderWatch } from '../lib/folder-watch.ts';
+import { Latest } from '../lib/latest.ts';
+import type { PickInputs } from './pick-config.ts';
 import { readConfigText } from './read-file.ts';
+import { type PickedConfig, readPicked } from './read-picked.ts';
+
+interface ConfigText {
+  readonly text: string;
+}
 
 /** What a config file holds now: its text, or why it cannot be read. */
-export type ConfigReading = { readonly text: string } | { readonly error: Error };
+export type ConfigReading<Read extends ConfigText = ConfigText> = Read | { readonly error: Error };
 
 export interface WatchDeps {
   readonly clock: Clock;
@@ -23,20 +31,53 @@ export interface WatchDeps {
  * that comes later, is replaced, or lies behind symbolic links that are swapped, as a ConfigMap's do. After the first
  * reading an empty or missing file is told of only when it has stayed so for `goneMs`.
  */
-export async function* watchConfigFile(
+export function watchConfigFile(
   path: string,
   deps: WatchDeps,
   signal: AbortSignal,
 ): AsyncGenerator<ConfigReading, void, void> {
-  using folder = new FolderWatch(dirname(path));
+  return watchReadings(
+    dirname(path),
+    new Latest(null),
+    async () => ({ text: await readConfigText(path) }),
+    deps,
+    signal,
+  );
+}
+
+/**
+ * The same for the config of a folder that a rule picks; another one that says the same is another content. A change of the rule
+ * counts like a change of the folder.
+ */
+export function watchPickedConfig(
+  folder: string,
+  rule: Latest<Omit<PickInputs, 'names'>>,
+  deps: WatchDeps,
+  signal: AbortSignal,
+): AsyncGenerator<ConfigReading<PickedConfig>, void, void> {
+  return watchReadings(folder, rule, () => readPicked(folder, rule.value), deps, signal);
+}
+
+async function* watchReadings<Read extends ConfigText>(
+  watched: string,
+  rule: Latest<unknown>,
+  read: () => Promise<Read>,
+  deps: WatchDeps,
+  signal: AbortSignal,
+): AsyncGenerator<ConfigReading<Read>, void, void> {
+  using folder = new FolderWatch(watched);
+  const readOrSay = (): Promise<ConfigReading<Read>> =>
+    read().catch((thrown: unknown) => ({ error: toError(thrown) }));
   try {
     await folder.renew();
-    let shown = await read(path);
+    let ruleSeen = rule.value;
+    let shown = await readOrSay();
     yield shown;
     while (!signal.aborted) {
-      await folder.change(deps.clock, deps.pollMs ?? 5000, signal);
+      await eitherChange(folder, rule, ruleSeen, deps, signal);
       await folder.renew();
-      const current = await settled(path, deps, shown, signal);
+      ruleSeen = rule.value;
+      const current = await settled(readOrSay, deps, shown, signal);
       if (same(current, shown)) continue;
       shown = current;
       yield shown;
@@ -46,21 +87,43 @@ export async function* watchConfigFile(
   }
 }
 
+/** Resolves when the folder may have changed, or the rule has; leaves nothing behind. */
+async function eitherChange(
+  folder: FolderWatch,
+  rule: Latest<unknown>,
+  ruleSeen: unknown,
+  { clock, pollMs = 5000 }: WatchDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const scope = new AbortController();
+  const until = AbortSignal.any([signal, scope.signal]);
+  const waits = [
+    folder.change(clock, pollMs, until),
+    rule.until((value) => value !== ruleSeen, until).then(() => undefined),
+  ];
+  try {
+    await Promise.race(waits);
+  } finally {
+    scope.abort();
+    await Promise.allSettled(waits);
+  }
+}
+
 /**
  * The content once it has stayed for as long as it must. An empty file would be all defaults, and one that is written in
  * place is empty until the writer is done, so nothing has to stay for longer than something.
  */
-async function settled(
-  path: string,
+async function settled<Read extends ConfigText>(
+  read: () => Promise<ConfigReading<Read>>,
   { clock, settleMs = 200, goneMs = 5000 }: WatchDeps,
-  shown: ConfigReading,
+  shown: ConfigReading<Read>,
   signal: AbortSignal,
-): Promise<ConfigReading> {
-  let current = await read(path);
+): Promise<ConfigReading<Read>> {
+  let current = await read();
   let since = clock.now();
   while (!same(current, shown)) {
     await clock.sleep(settleMs, signal);
-    const next = await read(path);
+    const next = await read();
     const stayed = same(next, current) || (isGone(next) && isGone(current));
     current = next;
     if (!stayed) since = clock.now();
@@ -69,22 +132,15 @@ async function settled(
   return current;
 }
 
-/** Whether nothing is there: no file, or none but white space in it. */
+/** Whether nothing is there: no file, none that the rule picks, or none but white space in it. */
 function isGone(reading: ConfigReading): boolean {
   if ('text' in reading) return reading.text.trim() === '';
   const { cause } = reading.error;
+  if (reading.error instanceof OperatorError && reading.error.code === 'no-config') return true;
   return cause instanceof Error && 'code' in cause && (cause.code === 'ENOENT' || cause.code === 'ENOTDIR');
 }
 
-async function read(path: string): Promise<ConfigReading> {
-  try {
-    return { text: await readConfigText(path) };
-  } catch (thrown) {
-    return { error: toError(thrown) };
-  }
-}
-
 function same(one: ConfigReading, other: ConfigReading): boolean {
-  if ('text' in one) return 'text' in other && one.text === other.text;
+  if ('text' in one) return 'text' in other && isDeepStrictEqual(one, other);
   return 'error' in other && one.error.message === other.error.message;
 }

@@ -33,6 +33,8 @@ export interface Metrics {
   serving(serves: boolean): void;
   /** True when the config as it is written now is in force. */
   configValid(valid: boolean): void;
+  /** The config of this name, of those to pick from, is in force; empty for none of them. */
+  configInForce(name: string): void;
   /** A Register call has ended. */
   registration(resource: string, result: LabelValue<'kubeletRegistrations', 'result'>): void;
   /** The kubelet began or stopped to read the resource's list. */
@@ -115,6 +117,11 @@ export function createMetrics(deps: MetricsDeps): Metrics {
   return {
     serving: (serves) => report(({ serving }) => serving.set(Number(serves))),
     configValid: (valid) => report(({ configValid }) => configValid.set(Number(valid))),
+    configInForce: (name) =>
+      report(({ configInfo }) => {
+        configInfo.reset();
+        configInfo.set({ config: name }, 1);
+      }),
     registration: (resource, result) =>
       report(({ kubeletRegistrations }) => kubeletRegistrations.inc({ resource, result })),
     connected: (resource, connected) =>

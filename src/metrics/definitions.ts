@@ -1,3 +1,4 @@
+import { grpcCodes } from './grpc-codes.ts';
 import { statusWriteResults } from './status-write-results.ts';
 
 /** A container that holds something, and where. */
@@ -12,7 +13,7 @@ const containerLabels = {
 /**
  * Every metric that the agent serves: one table, from which the instruments are built and against which a test compares
  * what is served. Names and units follow the Prometheus rules: base units, `_total` for counters. A label lists the
- * values that it can take, so that the number of series is bounded; a word (`resource`, `version`, `uuid`, `container`) stands for
+ * values that it can take, so that the number of series is bounded; a word (`resource`, `config`, `version`, `uuid`, `container`) stands for
  * a value that comes from the config, the build, the GPUs, or the containers that hold one.
  */
 export const definitions = {
@@ -33,6 +34,12 @@ export const definitions = {
     name: 'slicewise_config_valid',
     help: '1 when the config as it is written now is in force, 0 when it is refused and an earlier one, or none, is.',
     labels: {},
+  },
+  configInfo: {
+    kind: 'gauge',
+    name: 'slicewise_config_info',
+    help: 'Always 1; the label tells which config of --config-dir is in force, and is empty where that is none of them. Absent without --config-dir.',
+    labels: { config: 'config' },
   },
   kubeletConnected: {
     kind: 'gauge',
@@ -154,25 +161,7 @@ export const definitions = {
     help: 'Time to answer a call of the kubelet, by gRPC method and status.',
     labels: {
       method: ['GetDevicePluginOptions', 'GetPreferredAllocation', 'Allocate', 'PreStartContainer'],
-      code: [
-        'OK',
-        'CANCELLED',
-        'UNKNOWN',
-        'INVALID_ARGUMENT',
-        'DEADLINE_EXCEEDED',
-        'NOT_FOUND',
-        'ALREADY_EXISTS',
-        'PERMISSION_DENIED',
-        'RESOURCE_EXHAUSTED',
-        'FAILED_PRECONDITION',
-        'ABORTED',
-        'OUT_OF_RANGE',
-        'UNIMPLEMENTED',
-        'INTERNAL',
-        'UNAVAILABLE',
-        'DATA_LOSS',
-        'UNAUTHENTICATED',
-      ],
+      code: grpcCodes,
     },
     buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1, 0.3, 1, 10],
   },
@@ -255,7 +244,7 @@ interface DefinitionBase {
   readonly labels: Readonly<Record<string, readonly string[] | OpenLabel>>;
 }
 
-type OpenLabel = 'resource' | 'version' | 'uuid' | 'container';
+type OpenLabel = 'resource' | 'config' | 'version' | 'uuid' | 'container';
 
 export type Definitions = typeof definitions;
 export type MetricKey = keyof Definitions;

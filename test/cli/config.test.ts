@@ -143,6 +143,14 @@ describe('print', () => {
   });
 });
 
+test('print with a folder of configs says that none of them is in it', async () => {
+  const { code, stderr } = await run(['print'], { CONFIG_FILE_SRCDIR: '/configs' });
+  expect(code).toBe(0);
+  expect(stderr).toContain(
+    "the config that the node's label picks is left out; give that file by --config-file",
+  );
+});
+
 describe('print --resources', () => {
   test('what the configuration makes of the GPUs, and what cannot be done', async () => {
     const file = await write(

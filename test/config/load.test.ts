@@ -294,3 +294,16 @@ test.each([
   const flags = { 'device-discovery-strategy': strategy, scenario: 'a100x8' };
   expect((await loadGood({ flags })).notes).toEqual(expected);
 });
+
+test('flags alone may lack what the config that is picked later has', async () => {
+  const flags = { 'device-discovery-strategy': 'simulated', 'config-dir': '/configs' };
+  expect((await loadGood({ flags })).config.flags.deviceDiscoveryStrategy).toBe('simulated');
+});
+
+test('a default config without a folder to pick from: a note that it has no effect', async () => {
+  const env = { DEFAULT_CONFIG: 'a100' };
+  expect((await loadGood({ env })).notes).toEqual([
+    expect.stringContaining('no effect without --config-dir'),
+  ]);
+  expect((await loadGood({ env: { ...env, CONFIG_FILE_SRCDIR: '/configs' } })).notes).toEqual([]);
+});

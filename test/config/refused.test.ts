@@ -67,6 +67,18 @@ describe('refused on the command line', () => {
       { flags: { 'device-discovery-strategy': 'simulated' } },
       "flag --device-discovery-strategy: flags.deviceDiscoveryStrategy: 'simulated' needs flags.agent.scenario (--scenario): the name of a preset or the path of a scenario file",
     ],
+    [
+      { flags: { 'config-file': '/c.yaml' }, env: { CONFIG_FILE_SRCDIR: '/configs' } },
+      'env CONFIG_FILE_SRCDIR: --config-dir: there is a config file as well (--config-file, CONFIG_FILE); give the file for all nodes or the folder to pick from, not both',
+    ],
+    [
+      { flags: { 'node-label': 'a/b/c' } },
+      "flag --node-label: --node-label: 'a/b/c' is not allowed; allowed: the name of a label such as nvidia.com/device-plugin.config, or nothing",
+    ],
+    [
+      { env: { FALLBACK_STRATEGIES: 'named,first' } },
+      "env FALLBACK_STRATEGIES: --fallback-strategies: [ 'named', 'first' ] is not allowed; allowed: one or more of named, single, empty",
+    ],
   ];
   test.each(cases)('%j', async (given, line) => {
     expect(await problemsOf(given)).toEqual(['command-line', line]);

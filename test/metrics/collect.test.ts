@@ -42,6 +42,8 @@ function create(snapshotAgeSeconds: number | null = 12.5, status: () => NodeStat
 function reportEverything(metrics: Metrics): void {
   metrics.serving(true);
   metrics.configValid(true);
+  metrics.configInForce('v100');
+  metrics.configInForce('a100');
   metrics.gpus({ readable: 7, failed: 1 });
   metrics.degradations(['mig-without-instances', 'too-many-devices', 'mig-without-instances']);
   metrics.devices('nvidia.com/gpu', { healthy: 6, unhealthy: 2 });

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -24,18 +24,37 @@ export type Fault =
   | 'hang-up'
   | { readonly code: number; readonly body: string; readonly headers?: Readonly<Record<string, string>> };
 
-/** A stand-in for the API server that knows one node, and a kubeconfig that leads to it. */
+/** What the tests read of an Event. */
+export interface WrittenEvent {
+  readonly type: string;
+  readonly reason: string;
+  readonly message: string;
+  readonly lastTimestamp: string;
+  readonly metadata: { readonly name: string };
+  readonly involvedObject: { readonly kind: string; readonly name: string };
+}
+
+/** A stand-in for the API server that knows one node and the Events about it, and a kubeconfig that leads to it. */
 export class ApiServer {
   readonly asked: Asked[] = [];
   readonly capacity: Record<string, string> = {};
   readonly allocatable: Record<string, string> = { cpu: '8' };
+  /** By name, in the order of their last writing. */
+  readonly events = new Map<string, WrittenEvent>();
   /** The answer to the next requests, until it is `null` again. */
   fault: Fault | null = null;
+  /** The answer to who wants to watch, while the rest works. */
+  watchFault: Exclude<Fault, 'silent' | 'hang-up'> | null = null;
   connections = 0;
   kubeconfig = '';
+  #labels: Readonly<Record<string, string>> = {};
+  #version = 1;
+  #port = 0;
+  readonly #watchers = new Set<ServerResponse>();
   readonly #server: Server = createServer((request, response) => {
     void this.#answer(request).then((answer) => {
       if (answer === 'silent') return;
+      if (answer === 'watch') return this.#watch(response);
       if (answer === 'hang-up') request.socket.destroy();
       else
         response
@@ -51,13 +70,31 @@ export class ApiServer {
       .map(({ body }) => JSON.parse(body) as unknown);
   }
 
+  /** How many watches are open. */
+  get watches(): number {
+    return this.#watchers.size;
+  }
+
+  /** Gives the node these labels, and tells whoever watches it. */
+  setLabels(labels: Readonly<Record<string, string>>): void {
+    this.#labels = labels;
+    this.#version += 1;
+    for (const watcher of this.#watchers)
+      watcher.write(`${JSON.stringify({ type: 'MODIFIED', object: this.#node() })}\n`);
+  }
+
+  /** Ends all watches: in good order, or as one of a version that is too old. */
+  endWatches(how: 'in good order' | 'as outdated'): void {
+    const status = { kind: 'Status', apiVersion: 'v1', code: 410, message: 'too old resource version' };
+    for (const watcher of this.#watchers)
+      watcher.end(how === 'as outdated' ? `${JSON.stringify({ type: 'ERROR', object: status })}\n` : '');
+  }
+
   /** Listens until the test is over. */
   async start(): Promise<void> {
-    await new Promise<void>((resolve) => {
-      this.#server.listen(0, '127.0.0.1', resolve);
-    });
+    await this.listen();
     onTestFinished(() => this.stop());
-    const { port } = this.#server.address() as AddressInfo;
+    const port = this.#port;
     this.kubeconfig = join(await shortFolder(), 'kubeconfig');
     const server = `http://127.0.0.1:${port}`;
     await writeFile(
@@ -73,12 +110,54 @@ export class ApiServer {
     );
   }
 
+  /** Listens again where it did before it was stopped. */
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#server.listen(this.#port, '127.0.0.1', resolve);
+    });
+    this.#port = (this.#server.address() as AddressInfo).port;
+  }
+
   stop(): void {
     this.#server.closeAllConnections();
     this.#server.close();
   }
 
-  async #answer(request: IncomingMessage): Promise<Exclude<Fault, null>> {
+  #watch(response: ServerResponse): void {
+    this.#watchers.add(response);
+    response.on('close', () => this.#watchers.delete(response));
+    response.writeHead(200, { 'content-type': 'application/json' }).flushHeaders();
+  }
+
+  #node(): object {
+    const { capacity, allocatable } = this;
+    const status = { capacity, allocatable, nodeInfo: { bootID: bootId } };
+    const metadata = { name: nodeName, labels: this.#labels, resourceVersion: String(this.#version) };
+    return { apiVersion: 'v1', kind: 'Node', metadata, status };
+  }
+
+  #list(query: URLSearchParams): object {
+    const items = query.get('fieldSelector') === `metadata.name=${nodeName}` ? [this.#node()] : [];
+    return {
+      apiVersion: 'v1',
+      kind: 'NodeList',
+      metadata: { resourceVersion: String(this.#version) },
+      items,
+    };
+  }
+
+  #writeEvent(method: string, name: string, body: string): Exclude<Fault, null> {
+    const given = JSON.parse(body) as Partial<WrittenEvent>;
+    const key = name === '' ? (given.metadata?.name ?? '') : name;
+    const before = this.events.get(key);
+    if (method === 'POST' && before !== undefined) return refusal(409, 'events already exists');
+    const written = { ...before, ...given } as WrittenEvent;
+    this.events.delete(key);
+    this.events.set(key, written);
+    return { code: 200, body: JSON.stringify(written) };
+  }
+
+  async #answer(request: IncomingMessage): Promise<Exclude<Fault, null> | 'watch'> {
     const { method = '', url: path = '', headers } = request;
     const body = await text(request);
     this.asked.push({
@@ -89,14 +168,18 @@ export class ApiServer {
       body,
     });
     if (this.fault !== null) return this.fault;
+    const { pathname, searchParams } = new URL(path, 'http://api');
+    const [, event = null] = /^\/api\/v1\/namespaces\/default\/events\/?(.*)$/.exec(pathname) ?? [];
+    if (event !== null) return this.#writeEvent(method, event, body);
+    if (pathname === '/api/v1/nodes') {
+      if (searchParams.get('watch') === 'true') return this.watchFault ?? 'watch';
+      return { code: 200, body: JSON.stringify(this.#list(searchParams)) };
+    }
     if (method === 'PATCH') {
       const patch = JSON.parse(body) as { status: { allocatable: Record<string, string> } };
       Object.assign(this.allocatable, patch.status.allocatable);
     }
-    const { capacity, allocatable } = this;
-    const status = { capacity, allocatable, nodeInfo: { bootID: bootId } };
-    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName }, status };
-    return { code: 200, body: JSON.stringify(node) };
+    return { code: 200, body: JSON.stringify(this.#node()) };
   }
 }
 
