@@ -9,6 +9,8 @@ const nodeNameWords = 'the name of a node, such as gpu-1';
 export const clusterSettings = {
   'cluster.enabled': setting({
     group,
+    flag: 'cluster-enabled',
+    env: ['SLICEWISE_CLUSTER_ENABLED'],
     kind: boolean(),
     default: false,
     description:
@@ -16,6 +18,8 @@ export const clusterSettings = {
   }),
   'cluster.fastStatus': setting({
     group,
+    flag: 'cluster-fast-status',
+    env: ['SLICEWISE_CLUSTER_FAST_STATUS'],
     kind: boolean(),
     default: false,
     description:

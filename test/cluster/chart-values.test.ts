@@ -65,6 +65,10 @@ onCluster('the values of the chart', () => {
     [{ cdi: { nvidiaHookPath: '/bin/hook' } }, { NVIDIA_CDI_HOOK_PATH: '/bin/hook' }],
     [{ memory: { maxPerContainer: '14Gi' } }, { SLICEWISE_MEMORY_MAX_PER_CONTAINER: '14Gi' }],
     [{ memory: { reservedPerGpu: '4Gi' } }, { SLICEWISE_MEMORY_RESERVED_PER_GPU: '4Gi' }],
+    [
+      { cluster: { fastStatus: true } },
+      { SLICEWISE_CLUSTER_ENABLED: 'true', SLICEWISE_CLUSTER_FAST_STATUS: 'true' },
+    ],
     [{ driverAccess: 'privileged' }, { NVIDIA_VISIBLE_DEVICES: 'void' }],
     [{ extraEnv: [{ name: 'DP_DISABLE_HEALTHCHECKS', value: 'xids' }] }, { DP_DISABLE_HEALTHCHECKS: 'xids' }],
   ] as const)('%j tell the agent %j', async ([values, told]) => {

@@ -26,6 +26,8 @@
   "SLICEWISE_MEMORY_UNIT" $memory.unit
   "SLICEWISE_MEMORY_MAX_PER_CONTAINER" $memory.maxPerContainer
   "SLICEWISE_MEMORY_RESERVED_PER_GPU" $memory.reservedPerGpu
+  "SLICEWISE_CLUSTER_ENABLED" (ternary true "" (dig "fastStatus" false (.Values.cluster | default dict)))
+  "SLICEWISE_CLUSTER_FAST_STATUS" (ternary true "" (dig "fastStatus" false (.Values.cluster | default dict)))
   "SLICEWISE_HTTP_ADDRESS" (printf ":%v" (default 9400 .Values.httpPort | int))
   "SLICEWISE_LOG_LEVEL" .Values.logLevel
 }}
