@@ -55,6 +55,9 @@ function complete(gpu: Gpu, before: Gpu | undefined): Gpu {
     memoryTotalMiB: gpu.memoryTotalMiB ?? before.memoryTotalMiB,
     memoryReservedMiB: gpu.memoryReservedMiB ?? before.memoryReservedMiB,
     numaNode: gpu.numaNode ?? before.numaNode,
+    pciClass: gpu.pciClass ?? before.pciClass,
+    isVirtual: gpu.isVirtual ?? before.isVirtual,
+    fabric: gpu.fabric ?? before.fabric,
     mig,
     migInstances: mig?.current === true ? mergeInstances(gpu.migInstances, before.migInstances) : [],
   };

@@ -16,6 +16,9 @@ function gpu(n: number, index: number = n, pciBusId: string | null = `00000000:0
     memoryReservedMiB: 393,
     memoryUsedMiB: 100 + n,
     numaNode: 0,
+    pciClass: '030200',
+    isVirtual: false,
+    fabric: null,
     mig: null,
     migInstances: [],
     links: [],
@@ -101,6 +104,7 @@ describe('a GPU that answers with an error', () => {
     memoryMiB: 9984,
     gpuSlices: 1,
     computeSlices: 1,
+    engines: null,
     capabilityNodes: [`/dev/nvidia-caps/nvidia-cap${gpuInstanceId}`],
   });
   const inMig: Gpu = {
