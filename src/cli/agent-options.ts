@@ -90,6 +90,8 @@ const headings: Partial<Record<SettingGroup, string>> = {
   imex: "Options of NVIDIA's device plugin:",
   agent: 'Options of Slicewise:',
   cluster: 'Options of Slicewise:',
+  labels: 'Options for labels:',
+  gfd: 'Options for labels:',
   memory: 'Options for GPU memory:',
 };
 

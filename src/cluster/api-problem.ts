@@ -15,7 +15,16 @@ export interface Asked {
   readonly nodeName: string;
   readonly server: string;
   readonly timeoutMs: number;
+  readonly part: NodePart;
 }
+
+/** What of a node is read or written. */
+export type NodePart = 'status' | 'labels';
+
+const accessOf = {
+  status: 'nodes/status, as in deploy/fast-status',
+  labels: 'nodes, as in deploy/labels',
+} as const satisfies Readonly<Record<NodePart, string>>;
 
 /**
  * The problem for a person.
@@ -23,7 +32,7 @@ export interface Asked {
  */
 export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, asked: Asked): ApiProblem {
   if (answer === null) return noAnswer(thrown, asked);
-  const { nodeName } = asked;
+  const { nodeName, part } = asked;
   const said = `HTTP ${answer.code}${quote(statusMessage(answer.body))}`;
   const retryAfterMs = readRetryAfter(answer.headers['retry-after']);
   switch (answer.code) {
@@ -32,7 +41,7 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'refused',
         retryAfterMs,
-        message: `the API server does not let the agent write the status of node ${nodeName} (${said}): it needs a ClusterRole with the verbs get and patch on nodes/status, as in deploy/fast-status`,
+        message: `the API server does not let the agent write the ${part} of node ${nodeName} (${said}): it needs a ClusterRole with the verbs get and patch on ${accessOf[part]}`,
       };
     case 404:
       return {
@@ -45,6 +54,7 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
         kind: 'conflict',
         retryAfterMs,
         message: `somebody else is changing node ${nodeName} (${said})`,
+        ...conflictingFields(answer.body),
       };
     case 429:
       return { kind: 'throttled', retryAfterMs, message: `the API server is busy (${said})` };
@@ -52,7 +62,7 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'failed',
         retryAfterMs,
-        message: `the API server at ${asked.server} failed on the status of node ${nodeName} (${said})`,
+        message: `the API server at ${asked.server} failed on the ${part} of node ${nodeName} (${said})`,
       };
   }
 }
@@ -72,6 +82,25 @@ function reasonOf(thrown: unknown): string {
   const cause: unknown = thrown instanceof Error ? thrown.cause : undefined;
   if (cause instanceof AggregateError) return cause.errors.map(describeError).join(', ');
   return describeError(thrown) || (systemErrorCode(thrown) ?? 'no reason given');
+}
+
+/** What a server-side apply says of fields that are somebody else's (`details.causes` with the reason `FieldManagerConflict`). */
+function conflictingFields(body: unknown): Pick<ApiProblem, 'fields'> {
+  const parsed = (typeof body === 'string' ? parse(body) : body) as ConflictStatus | null;
+  const causes = parsed?.details?.causes;
+  const fields = Array.isArray(causes)
+    ? causes.flatMap((cause) =>
+        cause?.reason === 'FieldManagerConflict' && typeof cause.field === 'string' ? [cause.field] : [],
+      )
+    : [];
+  return fields.length === 0 ? {} : { fields };
+}
+
+/** As far as it is read; nothing of it is sure to be there. */
+interface ConflictStatus {
+  readonly details?: {
+    readonly causes?: readonly ({ readonly reason?: unknown; readonly field?: unknown } | null)[];
+  };
 }
 
 function statusMessage(body: unknown): string {

@@ -14,13 +14,15 @@ import {
 import { existsSync } from 'node:fs';
 import { OperatorError } from '../lib/errors.ts';
 import { toMergePatch, type NodeAmounts } from './allocatable.ts';
-import { describeProblem } from './api-problem.ts';
-import type { ApiAnswer, NodeApi, NodeApiOptions } from './node-api.ts';
+import { describeProblem, type NodePart } from './api-problem.ts';
+import type { ApiAnswer, NodeApi, NodeApiOptions, NodeIdentity } from './node-api.ts';
 
+/** Who owns the labels that we apply. */
+const fieldManager = 'slicewise-labels';
 const tokenFile = '/var/run/secrets/kubernetes.io/serviceaccount/token';
 
 /**
- * The way to one node's status by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
+ * The way to one node by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
  * used, and is a file of its own in the bundle.
  * @throws OperatorError `no-api-access` when nothing says where the API server is or who asks
  */
@@ -34,28 +36,48 @@ export function openNodeApi(options: NodeApiOptions): NodeApi {
       authMethods: { default: connections },
     }),
   );
-  const ask = async (
+  const askFor = async <T>(
+    part: NodePart,
+    toValue: (node: V1Node) => T,
     call: (name: string, options: ConfigurationOptions) => Promise<V1Node>,
     signal: AbortSignal,
     headers: Readonly<Record<string, string>> = {},
-  ): Promise<ApiAnswer<NodeAmounts>> => {
+  ): Promise<ApiAnswer<T>> => {
     const until = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
     try {
-      return { ok: true, value: toAmounts(await call(options.nodeName, requestOptions(headers, until))) };
+      return { ok: true, value: toValue(await call(options.nodeName, requestOptions(headers, until))) };
     } catch (thrown) {
       const answer =
         thrown instanceof ApiException
           ? { code: thrown.code, body: thrown.body as unknown, headers: thrown.headers }
           : null;
-      return { ok: false, problem: describeProblem(answer, thrown, { ...options, server }) };
+      return { ok: false, problem: describeProblem(answer, thrown, { ...options, server, part }) };
     }
   };
   return {
-    read: (signal) => ask(async (name, own) => api.readNodeStatus({ name }, own), signal),
+    read: (signal) =>
+      askFor('status', toAmounts, async (name, own) => api.readNodeStatus({ name }, own), signal),
     write: (change, signal) =>
-      ask(async (name, own) => api.patchNodeStatus({ name, body: toMergePatch(change) }, own), signal, {
-        'Content-Type': PatchStrategy.MergePatch,
-      }),
+      askFor(
+        'status',
+        toAmounts,
+        async (name, own) => api.patchNodeStatus({ name, body: toMergePatch(change) }, own),
+        signal,
+        { 'Content-Type': PatchStrategy.MergePatch },
+      ),
+    identify: (signal) =>
+      askFor('labels', toIdentity, async (name, own) => api.readNode({ name }, own), signal),
+    applyLabels: (labels, uid, signal) =>
+      askFor(
+        'labels',
+        () => null,
+        async (name, own) => {
+          const body = { apiVersion: 'v1', kind: 'Node', metadata: { name, uid, labels } };
+          return api.patchNode({ name, body, fieldManager }, own);
+        },
+        signal,
+        { 'Content-Type': PatchStrategy.ServerSideApply },
+      ),
     [Symbol.asyncDispose]: () => connections[Symbol.asyncDispose](),
   };
 }
@@ -133,4 +155,8 @@ function toAmounts({ status }: V1Node): NodeAmounts {
     allocatable: status?.allocatable ?? {},
     bootId: status?.nodeInfo?.bootID ?? null,
   };
+}
+
+function toIdentity({ metadata, status }: V1Node): NodeIdentity {
+  return { uid: metadata?.uid ?? '', bootId: status?.nodeInfo?.bootID ?? null };
 }

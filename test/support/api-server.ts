@@ -29,6 +29,10 @@ export class ApiServer {
   readonly asked: Asked[] = [];
   readonly capacity: Record<string, string> = {};
   readonly allocatable: Record<string, string> = { cpu: '8' };
+  /** The node's labels with who has set each. */
+  readonly labels = new Map<string, { readonly value: string; readonly manager: string }>();
+  uid = 'uid-1';
+  boot = bootId;
   /** The answer to the next requests, until it is `null` again. */
   fault: Fault | null = null;
   connections = 0;
@@ -78,6 +82,29 @@ export class ApiServer {
     this.#server.close();
   }
 
+  /** Server-side apply, as far as labels go: what a manager has set before and does not name now is gone. */
+  #apply(url: URL, { metadata }: AppliedNode): Exclude<Fault, null> | null {
+    const manager = url.searchParams.get('fieldManager') ?? '';
+    if (metadata.uid !== this.uid) return refusal(409, 'Precondition failed: UID in precondition');
+    const wanted = Object.entries(metadata.labels ?? {});
+    const others = wanted.filter(([name, value]) => {
+      const there = this.labels.get(name);
+      return there !== undefined && there.manager !== manager && there.value !== value;
+    });
+    if (others.length > 0) {
+      const causes = others.map(([name]) => ({
+        reason: 'FieldManagerConflict',
+        message: 'conflict with "nfd-master"',
+        field: `.metadata.labels.${name}`,
+      }));
+      const status = { kind: 'Status', code: 409, message: 'Apply failed', details: { causes } };
+      return { code: 409, body: JSON.stringify(status) };
+    }
+    for (const [name, { manager: owner }] of this.labels) if (owner === manager) this.labels.delete(name);
+    for (const [name, value] of wanted) this.labels.set(name, { value, manager });
+    return null;
+  }
+
   async #answer(request: IncomingMessage): Promise<Exclude<Fault, null>> {
     const { method = '', url: path = '', headers } = request;
     const body = await text(request);
@@ -89,15 +116,22 @@ export class ApiServer {
       body,
     });
     if (this.fault !== null) return this.fault;
-    if (method === 'PATCH') {
+    if (headers['content-type'] === 'application/apply-patch+yaml') {
+      const refused = this.#apply(new URL(path, 'http://server'), JSON.parse(body) as AppliedNode);
+      if (refused !== null) return refused;
+    } else if (method === 'PATCH') {
       const patch = JSON.parse(body) as { status: { allocatable: Record<string, string> } };
       Object.assign(this.allocatable, patch.status.allocatable);
     }
     const { capacity, allocatable } = this;
-    const status = { capacity, allocatable, nodeInfo: { bootID: bootId } };
-    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName }, status };
+    const status = { capacity, allocatable, nodeInfo: { bootID: this.boot } };
+    const node = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName, uid: this.uid }, status };
     return { code: 200, body: JSON.stringify(node) };
   }
+}
+
+interface AppliedNode {
+  readonly metadata: { readonly uid?: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
 /** An answer of the API server that is no node. */

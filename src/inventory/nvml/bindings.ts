@@ -71,6 +71,16 @@ export const structs = {
     state: 'uint8_t',
     healthMask: 'uint32_t',
   },
+  // Version 3; a library fills as much of it as the version asked for has.
+  nvmlGpuFabricInfoV_t: {
+    version: 'uint32_t',
+    clusterUuid: 'uint8_t [16]',
+    status: 'uint32_t',
+    cliqueId: 'uint32_t',
+    state: 'uint8_t',
+    healthMask: 'uint32_t',
+    healthSummary: 'uint8_t',
+  },
 } as const satisfies Record<string, Record<string, string>>;
 
 /** A place for a result: an array of one, filled by the call. */
@@ -113,6 +123,7 @@ export interface FabricInfo {
   cliqueId: number;
   state: number;
   healthMask: number;
+  healthSummary: number;
 }
 
 /** Each call as JavaScript sees it; all return a code of `returnCodes`, but `errorString`. */
@@ -205,7 +216,7 @@ export const prototypes = {
     'nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device, _Out_ nvmlGpuVirtualizationMode_t *mode)',
   ],
   deviceGetGpuFabricInfo: [
-    'nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, _Inout_ nvmlGpuFabricInfo_v2_t *info)',
+    'nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, _Inout_ nvmlGpuFabricInfoV_t *info)',
   ],
   deviceGetMigMode: [
     'nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, _Out_ unsigned int *current, _Out_ unsigned int *pending)',

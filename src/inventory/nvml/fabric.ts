@@ -16,6 +16,7 @@ export function readFabric(nvml: NvmlLibrary, gpu: Handle): FabricPlace | null {
     cliqueId: 0,
     state: 0,
     healthMask: 0,
+    healthSummary: 0,
   };
   return nvml.askOrNull('deviceGetGpuFabricInfo', [gpu, info], () => {
     const cluster = Buffer.from(info.clusterUuid);
