@@ -147,7 +147,7 @@ test('applies labels as a manager of its own, and knows whose the others are', a
     method: 'PATCH',
     path: `/api/v1/nodes/${nodeName}?fieldManager=slicewise-labels`,
     contentType: 'application/apply-patch+yaml',
-    body: `{"apiVersion":"v1","kind":"Node","metadata":{"labels":{"${model}":"a","${gpu}":"4"},"name":"gpu-1","uid":"uid-1"}}`,
+    body: `{"apiVersion":"v1","kind":"Node","metadata":{"name":"gpu-1","uid":"uid-1","labels":{"${model}":"a","${gpu}":"4"}}}`,
   });
   expect(await api.applyLabels({ [gpu]: '5' }, 'uid-1', forEver)).toMatchObject({ ok: true });
   expect(Object.fromEntries([...server.labels].map(([name, { value }]) => [name, value]))).toEqual({
