@@ -3,6 +3,7 @@ import { format, resolveConfig } from 'prettier';
 import { settingJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
 import { describeMissing, type Setting, type SettingGroup } from '../src/config/setting.ts';
 import { settingRows } from '../src/config/settings.ts';
+import { chartPage, renderChartPage } from './docs-chart.ts';
 import { metricsPage, renderMetricsPage } from './docs-metrics.ts';
 
 /** Where the generated page lies. */
@@ -87,6 +88,7 @@ async function main(args: readonly string[]): Promise<number> {
   const pages = [
     { name: 'docs/configuration.md', file: configurationPage, page: await renderConfigurationPage() },
     { name: 'docs/metrics.md', file: metricsPage, page: await renderMetricsPage() },
+    { name: 'charts/slicewise/README.md', file: chartPage, page: await renderChartPage() },
   ];
   let code = 0;
   for (const { name, file, page } of pages) {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findGo } from './go.ts';
@@ -45,6 +45,7 @@ export async function buildPrograms(
     try {
       await progress.during(part.title, () => part.build(go, unfinished, folderOf));
       await rename(unfinished, folder);
+      if (part.keepsOne === true) await removeFormer(part.name, folder);
     } catch (thrown) {
       await rm(unfinished, { recursive: true, force: true });
       if (!existsSync(folder)) throw thrown; // else another one has built it meanwhile
@@ -63,6 +64,16 @@ export async function buildPrograms(
     },
     searchPath: [...folders.values()].join(':'),
   };
+}
+
+/** Those that nobody has built in the last hours: a run of another checkout may be using a younger one. */
+async function removeFormer(name: string, current: string): Promise<void> {
+  const former = (await readdir(cacheFolder())).filter((each) => each.startsWith(`${name}-`));
+  for (const path of former.map((each) => join(cacheFolder(), each))) {
+    const { mtimeMs } = await stat(path);
+    if (path !== current && Date.now() - mtimeMs > 4 * 3_600_000)
+      await rm(path, { recursive: true, force: true });
+  }
 }
 
 function cacheFolder(): string {

@@ -11,6 +11,7 @@ const needs: readonly { readonly package: string; found(): boolean }[] = [
   { package: 'libseccomp-dev', found: () => existsSync('/usr/include/seccomp.h') },
   { package: 'iproute2', found: () => findProgram('ip') !== null },
   { package: 'iptables', found: () => findProgram('iptables') !== null },
+  { package: 'buildah', found: () => findProgram('buildah') !== null },
   { package: 'busybox-static', found: () => existsSync('/bin/busybox') },
 ];
 

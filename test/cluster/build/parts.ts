@@ -2,6 +2,7 @@ import { cp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import { createHash } from 'node:crypto';
 import { basename, join } from 'node:path';
 import type { Go } from './go.ts';
+import { agentImageRecipe, writeAgentImage } from './agent-image.ts';
 import { writeBusyboxImage, writePauseImage } from './images.ts';
 import { requireKubernetes, requiresKubernetes } from './kubernetes-module.ts';
 
@@ -10,6 +11,8 @@ export interface Part {
   /** For a person: what it is, with its version. */
   readonly title: string;
   readonly name: string;
+  /** Former builds are removed when there is a new one. */
+  readonly keepsOne?: boolean;
   /** Text that changes when the part has to be built again. */
   recipe(): Promise<string>;
   /** Puts the part's files into an empty folder. */
@@ -19,7 +22,7 @@ export interface Part {
 /** The folder of a part that was built before. */
 export type BuiltPart = (name: string) => string;
 
-const versions = { containerd: 'v2.3.7', runc: 'v1.4.3', cni: 'v1.9.1' } as const;
+const versions = { containerd: 'v2.3.7', runc: 'v1.4.3', cni: 'v1.9.1', helm: 'v4.3.1' } as const;
 const programsFolder = join(import.meta.dirname, '../programs');
 const kubernetesPrograms = [
   'etcd',
@@ -36,7 +39,16 @@ const busybox = '/bin/busybox';
 
 /** All parts, in the order in which they can be built. */
 export function clusterParts(kubernetes: string): readonly Part[] {
-  return [ownPart(), kubernetesPart(kubernetes), containerdPart(), runcPart(), cniPart(), imagesPart()];
+  return [
+    ownPart(),
+    kubernetesPart(kubernetes),
+    containerdPart(),
+    runcPart(),
+    cniPart(),
+    helmPart(),
+    imagesPart(),
+    agentPart(),
+  ];
 }
 
 function ownPart(): Part {
@@ -111,6 +123,11 @@ function cniPart(): Part {
   );
 }
 
+function helmPart(): Part {
+  const programs = [{ package: 'helm.sh/helm/v4/cmd/helm', flags: [`-ldflags=${small}`] }];
+  return installed('helm', versions.helm, withoutCgo, programs);
+}
+
 function imagesPart(): Part {
   return {
     name: 'images',
@@ -125,6 +142,17 @@ function imagesPart(): Part {
       await writePauseImage(join(built('own'), 'pause'), join(folder, 'pause.tar'));
       await writeBusyboxImage(busybox, join(folder, 'busybox.tar'));
     },
+  };
+}
+
+/** Built anew with every change of the source, and so the only one that is kept. */
+function agentPart(): Part {
+  return {
+    name: 'agent',
+    title: 'the image of the agent',
+    keepsOne: true,
+    recipe: agentImageRecipe,
+    build: (_go, folder) => writeAgentImage(join(folder, 'agent.tar')),
   };
 }
 

@@ -79,14 +79,21 @@ export async function attachCluster(state: string): Promise<Cluster> {
 }
 
 async function importImages(programs: Programs, supervisor: Supervisor): Promise<void> {
-  for (const archive of ['pause.tar', 'busybox.tar']) {
-    const args = ['-n', 'k8s.io', 'images', 'import', programs.path(archive)];
-    // containerd needs a moment before it answers; it makes its socket only then.
-    const script =
-      'for i in $(seq 300); do ctr version >/dev/null 2>&1 && exec ctr "$@"; sleep 0.1; done; exit 1';
-    const { code, stderr } = await supervisor.run(['sh', '-c', script, 'import', ...args]);
-    if (code !== 0) throw new Error(`The image ${archive} could not be imported: ${stderr}`);
-  }
+  for (const archive of ['pause.tar', 'busybox.tar']) await importImage(programs, supervisor, archive);
+}
+
+/** Puts an image of the programs on the node; nothing is pulled there. */
+export async function importImage(
+  programs: Programs,
+  supervisor: Supervisor,
+  archive: string,
+): Promise<void> {
+  const args = ['-n', 'k8s.io', 'images', 'import', programs.path(archive)];
+  // containerd needs a moment before it answers; it makes its socket only then.
+  const script =
+    'for i in $(seq 300); do ctr version >/dev/null 2>&1 && exec ctr "$@"; sleep 0.1; done; exit 1';
+  const { code, stderr } = await supervisor.run(['sh', '-c', script, 'import', ...args]);
+  if (code !== 0) throw new Error(`The image ${archive} could not be imported: ${stderr}`);
 }
 
 /** The end of every program's log. */

@@ -110,9 +110,13 @@ export class Pods {
 
   /** Runs a shell script in a container. */
   async exec(name: string, script: string, container = 'main'): Promise<Ended> {
+    return this.execProgram(name, ['sh', '-c', script], container);
+  }
+
+  /** Runs a program in a container, which need not have a shell. */
+  async execProgram(name: string, command: string[], container = 'main'): Promise<Ended> {
     const [stdout, stderr] = [new PassThrough(), new PassThrough()];
     const said = Promise.all([text(stdout), text(stderr)]);
-    const command = ['sh', '-c', script];
     const status = await new Promise<V1Status>((resolve, reject) => {
       new Exec(this.#config)
         .exec(this.#namespace, name, container, command, stdout, stderr, null, false, resolve)

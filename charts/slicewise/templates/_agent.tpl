@@ -1,0 +1,146 @@
+{{/* The container of the agent: what it is told, where it looks, what it may. */}}
+
+{{/* Values that are left at null say nothing, so that the config file, or the agent's default, counts. */}}
+{{- define "slicewise.env" -}}
+- name: NODE_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: spec.nodeName
+{{- $memory := .Values.memory | default dict }}
+{{- $cdi := .Values.cdi | default dict }}
+{{- $texts := dict
+  "MIG_STRATEGY" .Values.migStrategy
+  "FAIL_ON_INIT_ERROR" .Values.failOnInitError
+  "DEVICE_LIST_STRATEGY" .Values.deviceListStrategy
+  "DEVICE_ID_STRATEGY" .Values.deviceIDStrategy
+  "NVIDIA_DRIVER_ROOT" .Values.nvidiaDriverRoot
+  "NVIDIA_DEV_ROOT" .Values.nvidiaDevRoot
+  "GDRCOPY_ENABLED" .Values.gdrcopyEnabled
+  "GDS_ENABLED" .Values.gdsEnabled
+  "MOFED_ENABLED" .Values.mofedEnabled
+  "DEVICE_DISCOVERY_STRATEGY" .Values.deviceDiscoveryStrategy
+  "PASS_DEVICE_SPECS" .Values.compatWithCPUManager
+  "NVIDIA_CDI_HOOK_PATH" $cdi.nvidiaHookPath
+  "CDI_FEATURE_FLAGS" $cdi.featureFlags
+  "SLICEWISE_MEMORY_ENABLED" $memory.enabled
+  "SLICEWISE_MEMORY_UNIT" $memory.unit
+  "SLICEWISE_MEMORY_MAX_PER_CONTAINER" $memory.maxPerContainer
+  "SLICEWISE_MEMORY_RESERVED_PER_GPU" $memory.reservedPerGpu
+  "SLICEWISE_HTTP_ADDRESS" (printf ":%v" (default 9400 .Values.httpPort | int))
+  "SLICEWISE_LOG_LEVEL" .Values.logLevel
+}}
+{{- range $name, $value := $texts }}
+{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
+- name: {{ $name }}
+  value: {{ toString $value | quote }}
+{{- end }}
+{{- end }}
+{{- if eq .Values.driverAccess "privileged" }}
+- name: NVIDIA_VISIBLE_DEVICES
+  value: void
+{{- end }}
+{{- with .Values.extraEnv }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* The same paths as on the host, because containers are told of files by the host's paths. */}}
+{{- define "slicewise.volumes" -}}
+{{- $kubelet := default "/var/lib/kubelet" .Values.kubeletRoot }}
+- name: device-plugins
+  hostPath:
+    path: {{ $kubelet }}/device-plugins
+    type: Directory
+- name: pod-resources
+  hostPath:
+    path: {{ $kubelet }}/pod-resources
+    type: DirectoryOrCreate
+- name: state
+  hostPath:
+    path: {{ default "/var/lib/slicewise" .Values.stateDir }}
+    type: DirectoryOrCreate
+{{- if include "slicewise.writesCdi" . }}
+- name: cdi
+  hostPath:
+    path: /var/run/cdi
+    type: DirectoryOrCreate
+{{- end }}
+{{- if include "slicewise.driverRoot" . }}
+- name: driver-root
+  hostPath:
+    path: {{ include "slicewise.driverRoot" . }}
+    type: Directory
+{{- end }}
+{{- if eq .Values.driverAccess "volume-mounts" }}
+- name: all-gpus
+  hostPath:
+    path: /dev/null
+{{- end }}
+{{- with .Values.extraVolumes }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{- define "slicewise.volumeMounts" -}}
+- name: device-plugins
+  mountPath: /var/lib/kubelet/device-plugins
+- name: pod-resources
+  mountPath: /var/lib/kubelet/pod-resources
+  readOnly: true
+- name: state
+  mountPath: /var/lib/slicewise
+{{- if include "slicewise.writesCdi" . }}
+- name: cdi
+  mountPath: /var/run/cdi
+{{- end }}
+{{- if include "slicewise.driverRoot" . }}
+- name: driver-root
+  mountPath: /driver-root
+  readOnly: true
+  mountPropagation: HostToContainer
+{{- end }}
+{{- if eq .Values.driverAccess "volume-mounts" }}
+- name: all-gpus
+  mountPath: /var/run/nvidia-container-devices/all
+{{- end }}
+{{- with .Values.extraVolumeMounts }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Not empty when CDI specs may be written. */}}
+{{- define "slicewise.writesCdi" -}}
+{{- if contains "cdi-" (toString .Values.deviceListStrategy) }}yes{{ end }}
+{{- end }}
+
+{{/* The host's folder to find the driver in; empty when it need not be mounted. */}}
+{{- define "slicewise.driverRoot" -}}
+{{- if .Values.nvidiaDriverRoot }}{{ .Values.nvidiaDriverRoot }}
+{{- else if or (include "slicewise.writesCdi" .) (eq .Values.driverAccess "privileged") }}/{{ end }}
+{{- end }}
+
+{{- define "slicewise.securityContext" -}}
+{{- if .Values.securityContext }}
+{{- toYaml .Values.securityContext }}
+{{- else if eq .Values.driverAccess "privileged" -}}
+privileged: true
+runAsUser: 0
+readOnlyRootFilesystem: true
+{{- else -}}
+runAsUser: 0
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+capabilities:
+  drop: [ALL]
+seccompProfile:
+  type: RuntimeDefault
+{{- end }}
+{{- if and .Values.seLinuxType (not .Values.securityContext) }}
+seLinuxOptions:
+  type: {{ .Values.seLinuxType }}
+{{- end }}
+{{- if and .Values.appArmorProfile (not .Values.securityContext) }}
+appArmorProfile:
+  {{- toYaml .Values.appArmorProfile | nindent 2 }}
+{{- end }}
+{{- end }}
