@@ -48,18 +48,21 @@ export async function keepLabels(
   node.labelSink.set(null);
   const wanted = new Latest<Labels | null>(null);
   const labelledSince = Date.now() / 1000;
-  await runTogether(
-    [
-      (until) => followNode(node, config, labelledSince, wanted, until),
-      (until) => keepWriting(node, place, sink, wanted, deps, until),
-    ],
-    stop,
-  ).finally(async () => {
-    if (leaving.aborted) return;
-    if (node.labelSink.value !== null) await removeFrom(sink, deps.log);
-    node.labelSink.set(null);
-    await sink[Symbol.asyncDispose]();
-  });
+  try {
+    await runTogether(
+      [
+        (until) => followNode(node, config, labelledSince, wanted, until),
+        (until) => keepWriting(node, place, sink, wanted, deps, until),
+      ],
+      stop,
+    );
+  } finally {
+    if (!leaving.aborted) {
+      if (node.labelSink.value !== null) await removeFrom(sink, deps.log);
+      node.labelSink.set(null);
+      await sink[Symbol.asyncDispose]();
+    }
+  }
 }
 
 /**

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { LabelSink, SinkResult } from '../cluster/label-sink.ts';
-import { labelLines } from '../labels/write-labels.ts';
+import { labelLines } from './label-lines.ts';
 import { describeError, systemErrorCode } from '../lib/errors.ts';
 import type { FilePlace } from './label-settings.ts';
 

@@ -1,21 +1,15 @@
 import { Option } from 'commander';
-import { readMachineType } from '../app/machine-type.ts';
-import { planNodeMemory, withoutMemoryOnly } from '../app/memory-terms.ts';
-import { driverSettings, resourceSettings } from '../app/settings.ts';
+import { labelLines } from '../app/label-lines.ts';
+import { driverSettings } from '../app/settings.ts';
+import { snapshotLabels } from '../app/snapshot-labels.ts';
 import type { Config } from '../config/config.ts';
 import { configFilePath, loadConfig } from '../config/load.ts';
 import { renderProblems } from '../config/problem.ts';
 import { readConfigText } from '../config/read-file.ts';
-import type { Snapshot } from '../inventory/gpu.ts';
 import { openDriver } from '../inventory/open-driver.ts';
-import type { Labels } from '../labels/label-text.ts';
-import { describeLabels } from '../labels/node-labels.ts';
-import { labelLines } from '../labels/write-labels.ts';
 import { systemClock } from '../lib/clock.ts';
 import { describeError } from '../lib/errors.ts';
 import { silentLog } from '../lib/log.ts';
-import { planResources, type ResourcePlan } from '../resources/plan.ts';
-import type { ResourceSettings } from '../resources/resource-settings.ts';
 import { addAgentOptions, doubleDashes, type RawFlags } from './agent-options.ts';
 import { createParser, parseWith } from './commander.ts';
 import type { RunCommand, Terminal } from './terminal.ts';
@@ -68,30 +62,10 @@ async function load(flags: RawFlags, { env, stderr }: Terminal): Promise<Config 
   return null;
 }
 
-async function readLabels(config: Config, { self }: Terminal): Promise<Labels> {
+async function readLabels(config: Config, { self }: Terminal): Promise<Readonly<Record<string, string>>> {
   await using driver = openDriver(
     { ...driverSettings(config), self },
     { clock: systemClock, log: silentLog() },
   );
-  const snapshot = await driver.snapshot();
-  const settings = resourceSettings(config);
-  const { gfd } = config.flags;
-  return describeLabels({
-    snapshot,
-    resources: planOffered(snapshot, config, settings),
-    settings,
-    machine: await readMachineType(gfd.machineTypeFile),
-    timestampSeconds: gfd.noTimestamp ? null : Date.now() / 1000,
-  });
-}
-
-/** GPUs that are for memory alone are no device of their own. */
-function planOffered(
-  snapshot: Snapshot,
-  { memory }: Config,
-  settings: ResourceSettings,
-): readonly ResourcePlan[] {
-  const { resources } = planResources(snapshot, settings);
-  const facts = { snapshot, resources, nodeFault: null, faults: new Map(), needsDeviceNode: false };
-  return withoutMemoryOnly(resources, planNodeMemory(memory, facts).terms.plan.memoryOnly);
+  return snapshotLabels(await driver.snapshot(), config);
 }

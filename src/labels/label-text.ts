@@ -2,7 +2,7 @@
 export type Labels = Readonly<Record<string, string>>;
 
 /** The domain of all labels here. */
-export const labelDomain = 'nvidia.com/';
+const labelDomain = 'nvidia.com/';
 
 /** What Kubernetes takes as a label's value, or as its name after the slash. */
 const longest = 63;
@@ -18,7 +18,7 @@ export function labelValue(text: string, suffixes: readonly string[] = []): stri
 }
 
 /** True for what can stand after the slash of a label's name. */
-export function isLabelName(text: string): boolean {
+function isLabelName(text: string): boolean {
   return namePattern.test(text);
 }
 

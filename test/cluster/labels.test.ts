@@ -54,14 +54,14 @@ onCluster("the node's labels at the API server", () => {
     const second = await startAgent(node, env);
     await first.waitForLog(({ msg }) => msg.includes('ready to take over'), patienceMs);
     const seen: (string | undefined)[] = [];
-    let isWatching = true;
+    const end = new AbortController();
     const watching = (async () => {
-      while (isWatching) seen.push((await labelsOf(node.api))[count]);
+      while (!end.signal.aborted) seen.push((await labelsOf(node.api))[count]);
     })();
     first.signal('SIGTERM');
     expect((await first.exit).code).toBe(0);
     await second.waitForLog(({ msg }) => msg === works, patienceMs);
-    isWatching = false;
+    end.abort();
     await watching;
     expect(seen.length).toBeGreaterThan(3);
     expect(new Set(seen)).toEqual(new Set(['3']));

@@ -80,9 +80,10 @@ describe('labels.output file', () => {
     await waitUntil('labelled', async () => (await readLabels(path)) !== null);
     const second = await node.startStandby(fileArgs(path));
     await first.waitForLog(({ msg }) => msg.includes('ready to take over'), patienceMs);
-    let [seen, watching] = [0, true];
+    let seen = 0;
+    const end = new AbortController();
     const watch = (async () => {
-      while (watching) {
+      while (!end.signal.aborted) {
         await access(path);
         seen += 1;
         await delay(1);
@@ -91,7 +92,7 @@ describe('labels.output file', () => {
     first.signal('SIGTERM');
     expect((await first.exit).code).toBe(0);
     await second.waitForLog(({ msg }) => msg === 'the node is labelled', patienceMs);
-    watching = false;
+    end.abort();
     await watch;
     expect(seen).toBeGreaterThan(10);
     second.signal('SIGTERM');

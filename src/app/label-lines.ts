@@ -1,7 +1,5 @@
-import type { Labels } from './label-text.ts';
-
 /** One label a line, `name=value`, as a feature file of node-feature-discovery has them. */
-export function labelLines(labels: Labels): string {
+export function labelLines(labels: Readonly<Record<string, string>>): string {
   return Object.entries(labels)
     .map(([name, value]) => `${name}=${value}\n`)
     .join('');
