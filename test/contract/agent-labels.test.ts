@@ -100,6 +100,19 @@ describe('labels.output file', () => {
     expect(await readLabels(path)).toBeNull();
   });
 
+  it('is not written by an agent that stands by, until that one serves', async () => {
+    await using node = await openKubeletNode();
+    const [own, ofStandby] = [join(node.folder, 'own'), join(node.folder, 'of-standby')];
+    const first = await node.startServingAgent(fileArgs(own));
+    await node.startStandby(fileArgs(ofStandby));
+    await node.setGpu(3, 'absent');
+    await waitUntil('one less', async () => (await readLabels(own))?.[count] === '3');
+    await delay(1000);
+    expect(await readLabels(ofStandby)).toBeNull();
+    first.signal('SIGTERM');
+    await waitUntil('taken over', async () => (await readLabels(ofStandby))?.[count] === '3');
+  });
+
   it('stays at the end with an infinite pause, and so does what somebody else wrote', async () => {
     await using node = await openKubeletNode();
     const path = join(node.folder, 'gfd');
@@ -187,6 +200,7 @@ describe('labels.output api', () => {
     const second = await node.startStandby(args);
     await first.waitForLog(({ msg }) => msg.includes('ready to take over'), patienceMs);
     const before = server.patches.length;
+    expect(before).toBe(1);
     first.signal('SIGTERM');
     await first.exit;
     await second.waitForLog(({ msg }) => msg === 'the node is labelled', patienceMs);

@@ -119,6 +119,25 @@ describe('a GPU that answers with an error', () => {
     expect(rememberLost(snapshot([inMig]), snapshot([mute])).gpus).toEqual([{ ...inMig, ...sick }]);
   });
 
+  test('keeps what it is, and not what changes by the minute', () => {
+    const fabric = { clusterUuid: 'a', cliqueId: 1 };
+    const before = { ...gpu(1), fabric };
+    const silent = {
+      ...before,
+      name: '',
+      architecture: null,
+      computeCapability: null,
+      memoryTotalMiB: null,
+      memoryUsedMiB: null,
+      pciClass: null,
+      isVirtual: null,
+      fabric: null,
+      error: 'GPU is lost',
+    };
+    const [now] = rememberLost(snapshot([before]), snapshot([silent])).gpus;
+    expect(now).toEqual({ ...before, memoryUsedMiB: null, error: 'GPU is lost' });
+  });
+
   test('keeps the MIG instances that it does not tell, unless others are in their place', () => {
     const some = {
       ...inMig,
