@@ -17,6 +17,7 @@ const rules: ArchitectureRules = {
     inventory: ['lib'],
     resources: ['lib', 'inventory'],
     allocation: ['lib', 'resources', 'inventory'],
+    labels: ['lib', 'resources', 'inventory'],
     cdi: ['lib', 'allocation', 'inventory'],
     config: ['lib', 'types of resources'],
     kubelet: ['lib', 'allocation', 'resources'],
@@ -42,6 +43,7 @@ const rules: ArchitectureRules = {
       'kubelet',
       'metrics',
       'cluster',
+      'labels',
       'state',
       'status',
       'simulator',
@@ -73,7 +75,7 @@ const rules: ArchitectureRules = {
   },
   // A process group is killed by its number, which only the process module can do.
   process: ['main.ts', 'inventory/nvml/host.ts', 'inventory/smi/process-group.ts'],
-  pure: ['resources', 'allocation'],
+  pure: ['resources', 'allocation', 'labels'],
   maxLines: 250,
 };
 

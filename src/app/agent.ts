@@ -1,3 +1,4 @@
+import { dirname } from 'node:path';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { Config } from '../config/config.ts';
 import type { Driver } from '../inventory/driver.ts';
@@ -14,7 +15,9 @@ import { keepFastStatus } from './fast-status.ts';
 import { followConfig, type ConfigInputs } from './follow-config.ts';
 import { describeReadings } from './describe-readings.ts';
 import { keepInventory } from './inventory-loop.ts';
+import { keepLabels, leaveLabels } from './keep-labels.ts';
 import { keepOffers } from './keep-offers.ts';
+import { labelPlace } from './label-settings.ts';
 import { emptyNode, type Node } from './node.ts';
 import { NodeProbe } from './node-probe.ts';
 import { readNodeStatus } from './node-status.ts';
@@ -88,6 +91,7 @@ export async function runAgent(
       async (until) => {
         await usable.until((ready) => ready, until);
         await runTogether(nodeTasks(node, config, inputs, parts), until);
+        await leaveLabels(node, dirname(servingSettings(config.value).kubeletSocket), deps.log);
       },
     ],
     signal,
@@ -142,6 +146,16 @@ function nodeTasks(
         fastStatusSettings,
         async (settings, stop) =>
           settings === null ? untilAborted(stop) : keepFastStatus(node, settings, parts, stop),
+        signal,
+      ),
+    (signal) =>
+      runForEach(
+        config,
+        labelPlace,
+        async (place, stop) =>
+          place === null
+            ? untilAborted(stop)
+            : keepLabels(node, place, config, parts, { stop, leaving: signal }),
         signal,
       ),
     (signal) =>

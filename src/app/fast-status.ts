@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Counts } from '../cluster/allocatable.ts';
 import { keepAllocatable } from '../cluster/keep-allocatable.ts';
-import type { NodeApi } from '../cluster/node-api.ts';
+import type { NodeStatusApi } from '../cluster/node-api.ts';
 import { listHealthyDevices } from '../kubelet/pod-resources.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
@@ -37,7 +37,7 @@ export async function keepFastStatus(
           counts,
           {
             nodeName,
-            openApi: async (): Promise<NodeApi> => {
+            openApi: async (): Promise<NodeStatusApi> => {
               const { openNodeApi } = await import('../cluster/kubernetes-node-api.ts');
               return openNodeApi({ nodeName, kubeconfig, timeoutMs: requestTimeoutMs });
             },

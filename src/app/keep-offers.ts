@@ -17,7 +17,7 @@ import { joinRemarks } from '../resources/remark.ts';
 import { whyGone } from '../resources/why-gone.ts';
 import type { DescribedReading } from './described.ts';
 import type { InventoryState } from './inventory-loop.ts';
-import type { Node } from './node.ts';
+import type { Node, PlannedNode } from './node.ts';
 import { MemoryOffer } from './memory-offer.ts';
 import { planNodeMemory, withoutMemoryOnly, type NodeMemory } from './memory-terms.ts';
 import { Offer } from './offer.ts';
@@ -87,6 +87,7 @@ class OfferPlanner {
   #planned: readonly CheckpointEntry[] | null = null;
   readonly #preference = new Preference();
   #last: { readonly input: unknown; readonly plan: NodePlan } | null = null;
+  #told: readonly unknown[] = [];
   #whole: readonly Offer[] = [];
   #memory: MemoryOffer | null = null;
 
@@ -126,9 +127,19 @@ class OfferPlanner {
     this.#report.plan(remarks);
     this.#node.remarks.set(remarks);
     const resources = withoutMemoryOnly(plan.resources, memory.terms.plan.memoryOnly);
+    this.#tell(plan, { snapshot, resources, settings: settings.resources });
     this.#offer({ ...plan, resources }, described.value);
     this.#node.books.setTerms(memory.terms);
     this.#offerMemory(memory, described.value);
+  }
+
+  /** Tells of a plan that is new, or that is made of another driver's GPUs. */
+  #tell(plan: NodePlan, planned: PlannedNode): void {
+    const { driverVersion, cudaVersion } = planned.snapshot;
+    const told = [plan, driverVersion, cudaVersion, ...planned.resources.map(({ resource }) => resource)];
+    if (isDeepStrictEqual(told.slice(1), this.#told.slice(1)) && told[0] === this.#told[0]) return;
+    this.#told = told;
+    this.#node.planned.set(planned);
   }
 
   /** Memory is offered from the first GPU on that has some, or while somebody holds some from before. */

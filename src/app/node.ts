@@ -1,8 +1,12 @@
+import type { LabelSink } from '../cluster/label-sink.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
 import type { CheckpointEntry } from '../kubelet/checkpoint.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { DescribedReading } from './described.ts';
 import { emptyInventory, type InventoryState } from './inventory-loop.ts';
+import type { ResourcePlan } from '../resources/plan.ts';
+import type { ResourceSettings } from '../resources/resource-settings.ts';
 import type { Remarks } from '../resources/remark.ts';
 import { Books } from './books.ts';
 import type { Offered } from './offer.ts';
@@ -21,6 +25,8 @@ export interface Node {
   readonly departures: Latest<number>;
   /** What could not be offered as asked, and what of the config means nothing here; `null` before the first plan. */
   readonly remarks: Latest<Remarks | null>;
+  /** What the last plan was made from and came to; `null` before the first. */
+  readonly planned: Latest<PlannedNode | null>;
   /** What the kubelet had booked when the serving lock was taken. */
   readonly booked: Latest<readonly CheckpointEntry[]>;
   /** Why nothing can be kept for the next run of the agent; `null` when it can. */
@@ -30,6 +36,17 @@ export interface Node {
   /** Whether this agent is the one that serves the node. */
   readonly holdsLock: Latest<boolean>;
   readonly serving: ServingState;
+  /** Whether another agent was ready to take over when this one ceased to serve. */
+  readonly hasSuccessor: Latest<boolean>;
+  /** Where this agent has labelled the node; `null` while it has not. */
+  readonly labelSink: Latest<LabelSink | null>;
+}
+
+/** A plan with what it was made from. */
+export interface PlannedNode {
+  readonly snapshot: Snapshot;
+  readonly resources: readonly ResourcePlan[];
+  readonly settings: ResourceSettings;
 }
 
 /** A node of which nothing is known yet. */
@@ -46,5 +63,8 @@ export function emptyNode(clock: Clock): Node {
     listTrouble: new Latest<string | null>(null),
     holdsLock: new Latest(false),
     serving: new ServingState(),
+    planned: new Latest<PlannedNode | null>(null),
+    hasSuccessor: new Latest(false),
+    labelSink: new Latest<LabelSink | null>(null),
   };
 }

@@ -99,6 +99,7 @@ async function serveWithLock(
     ],
     signal,
   ).finally(() => {
+    node.hasSuccessor.set(successors.ready !== null);
     node.holdsLock.set(false);
     deps.metrics.serving(false);
   });

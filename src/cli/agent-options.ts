@@ -91,6 +91,8 @@ const headings: Partial<Record<SettingGroup, string>> = {
   agent: 'Options of Slicewise:',
   cluster: 'Options of Slicewise:',
   pernode: 'Options for a config of each node:',
+  labels: 'Options for labels:',
+  gfd: 'Options for labels:',
   memory: 'Options for GPU memory:',
 };
 

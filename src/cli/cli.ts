@@ -16,6 +16,10 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "show this node's GPUs and who holds them",
     load: async () => (await import('./status.ts')).runStatusCommand,
   },
+  labels: {
+    summary: "print this node's labels",
+    load: async () => (await import('./labels.ts')).runLabelsCommand,
+  },
   demo: {
     summary: 'see the agent work on a simulated node, without a GPU',
     load: async () => (await import('./demo.ts')).runDemoCommand,

@@ -19,7 +19,7 @@ export interface Asked {
 }
 
 /** What was to be done at the API server. */
-export type Purpose = 'write-status' | 'watch-labels' | 'tell';
+export type Purpose = 'write-status' | 'write-labels' | 'watch-labels' | 'tell';
 
 const purposes: Readonly<
   Record<Purpose, { readonly what: string; readonly act: string; readonly needs: string }>
@@ -28,6 +28,11 @@ const purposes: Readonly<
     what: 'the status of',
     act: 'write the status of',
     needs: 'the verbs get and patch on nodes/status, as in deploy/fast-status',
+  },
+  'write-labels': {
+    what: 'the labels of',
+    act: 'write the labels of',
+    needs: 'the verbs get and patch on nodes, as in deploy/labels',
   },
   'watch-labels': {
     what: 'the labels of',
@@ -70,6 +75,7 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
         kind: 'conflict',
         retryAfterMs,
         message: `somebody else is changing node ${nodeName} (${said})`,
+        ...conflictingFields(answer.body),
       };
     case 429:
       return { kind: 'throttled', retryAfterMs, message: `the API server is busy (${said})` };
@@ -102,6 +108,25 @@ function reasonOf(thrown: unknown): string {
   const cause: unknown = thrown instanceof Error ? thrown.cause : undefined;
   if (cause instanceof AggregateError) return cause.errors.map(describeError).join(', ');
   return describeError(thrown) || (systemErrorCode(thrown) ?? 'no reason given');
+}
+
+/** What a server-side apply says of fields that are somebody else's (`details.causes` with the reason `FieldManagerConflict`). */
+function conflictingFields(body: unknown): Pick<ApiProblem, 'fields'> {
+  const parsed = (typeof body === 'string' ? parse(body) : body) as ConflictStatus | null;
+  const causes = parsed?.details?.causes;
+  const fields = Array.isArray(causes)
+    ? causes.flatMap((cause) =>
+        cause?.reason === 'FieldManagerConflict' && typeof cause.field === 'string' ? [cause.field] : [],
+      )
+    : [];
+  return fields.length === 0 ? {} : { fields };
+}
+
+/** As far as it is read; nothing of it is sure to be there. */
+interface ConflictStatus {
+  readonly details?: {
+    readonly causes?: readonly ({ readonly reason?: unknown; readonly field?: unknown } | null)[];
+  };
 }
 
 function statusMessage(body: unknown): string {

@@ -12,7 +12,10 @@ import { describeProblem, type ErrorAnswer, noSuchNode, type Purpose } from './a
 import { readAccess, requestOptions } from './kubernetes-access.ts';
 import { writeNodeEvent } from './kubernetes-event.ts';
 import { listLabels, watchLabels, WatchRefused } from './kubernetes-labels.ts';
-import type { ApiAnswer, ApiProblem, NodeApi, NodeApiOptions, OwnNodeApi } from './node-api.ts';
+import type { ApiAnswer, ApiProblem, NodeApi, NodeApiOptions, NodeIdentity, OwnNodeApi } from './node-api.ts';
+
+/** Who owns the labels that we apply. */
+const fieldManager = 'slicewise-labels';
 
 /**
  * The way to one node by the official client. Costs half a second and some 30 MB to load, so it is imported when it is
@@ -44,6 +47,7 @@ export function openNodeApi(options: NodeApiOptions): NodeApi & OwnNodeApi {
     }
   };
   const mergePatch = { 'Content-Type': PatchStrategy.MergePatch };
+  const serverSideApply = { 'Content-Type': PatchStrategy.ServerSideApply };
   return {
     read: (signal) =>
       ask('write-status', async (own) => toAmounts(await api.readNodeStatus({ name }, own())), signal),
@@ -52,6 +56,18 @@ export function openNodeApi(options: NodeApiOptions): NodeApi & OwnNodeApi {
         'write-status',
         async (own) =>
           toAmounts(await api.patchNodeStatus({ name, body: toMergePatch(change) }, own(mergePatch))),
+        signal,
+      ),
+    identify: (signal) =>
+      ask('write-labels', async (own) => toIdentity(await api.readNode({ name }, own())), signal),
+    applyLabels: (labels, uid, signal) =>
+      ask(
+        'write-labels',
+        async (own) => {
+          const body = { apiVersion: 'v1', kind: 'Node', metadata: { name, uid, labels } };
+          await api.patchNode({ name, body, fieldManager }, own(serverSideApply));
+          return null;
+        },
         signal,
       ),
     async readLabels(signal) {
@@ -83,6 +99,10 @@ function toAmounts({ status }: V1Node): NodeAmounts {
     allocatable: status?.allocatable ?? {},
     bootId: status?.nodeInfo?.bootID ?? null,
   };
+}
+
+function toIdentity({ metadata, status }: V1Node): NodeIdentity {
+  return { uid: metadata?.uid ?? '', bootId: status?.nodeInfo?.bootID ?? null };
 }
 
 function toErrorAnswer(thrown: unknown): ErrorAnswer | null {

@@ -21,17 +21,44 @@ export interface ApiProblem {
   readonly message: string;
   /** How long the API server wants to be left alone. */
   readonly retryAfterMs: number;
+  /** Of a conflict in a server-side apply: the fields that other managers have set otherwise, as `.metadata.labels.<name>`. */
+  readonly fields?: readonly string[];
 }
 
 export type ApiAnswer<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly problem: ApiProblem };
 
+/** Which node it is. */
+export interface NodeIdentity {
+  /** The API object's own: another one when the node was deleted and made anew. */
+  readonly uid: string;
+  /** The kernel's boot id as the kubelet has reported it; `null` when it has not. */
+  readonly bootId: string | null;
+}
+
 /** One node's status at the API server. No call rejects, and each ends when its signal aborts. */
-export interface NodeApi extends AsyncDisposable {
+export interface NodeStatusApi extends AsyncDisposable {
   read(signal: AbortSignal): Promise<ApiAnswer<NodeAmounts>>;
   /** Writes the amounts and leaves everything else alone. */
   write(change: AllocatableChange, signal: AbortSignal): Promise<ApiAnswer<NodeAmounts>>;
 }
+
+/** One node's labels at the API server. No call rejects, and each ends when its signal aborts. */
+export interface NodeLabelApi extends AsyncDisposable {
+  identify(signal: AbortSignal): Promise<ApiAnswer<NodeIdentity>>;
+  /**
+   * Server-side apply with the field manager `slicewise-labels`: of the labels that it applied before, those that are not named here are
+   * taken away. A label that somebody else has set otherwise makes it a conflict, and nothing is changed then.
+   * @param uid of the node that is meant; another one, or none, is a conflict
+   */
+  applyLabels(
+    labels: Readonly<Record<string, string>>,
+    uid: string,
+    signal: AbortSignal,
+  ): Promise<ApiAnswer<null>>;
+}
+
+export interface NodeApi extends NodeStatusApi, NodeLabelApi {}
 
 export interface NodeApiOptions {
   readonly nodeName: string;

@@ -2,12 +2,12 @@ import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { onceEach } from '../lib/once-each.ts';
 import { changeAllocatable, countsOf, limitCounts, type Counts, type NodeAmounts } from './allocatable.ts';
-import type { ApiAnswer, ApiProblem, ApiProblemKind, NodeApi } from './node-api.ts';
+import type { ApiAnswer, ApiProblem, ApiProblemKind, NodeStatusApi } from './node-api.ts';
 
 export interface NodeWriterDeps {
   readonly nodeName: string;
   /** Opens the way to the node's status; what it throws is said and tried again. */
-  readonly openApi: () => Promise<NodeApi>;
+  readonly openApi: () => Promise<NodeStatusApi>;
   /** Healthy devices by the kubelet's own account, held or not; `null` where it does not tell. */
   readonly askKubelet: (signal: AbortSignal) => Promise<Counts | null>;
   /** The boot id of this machine; `null` when it cannot be read. */
@@ -29,7 +29,7 @@ export class NodeWriter implements AsyncDisposable {
   readonly #deps: NodeWriterDeps;
   readonly #say: (state: string) => void;
   readonly #sayKubelet: (text: string) => void;
-  #api: NodeApi | null = null;
+  #api: NodeStatusApi | null = null;
   #problem = '';
 
   constructor(deps: NodeWriterDeps) {

@@ -78,6 +78,7 @@ function arrange(values: SettingValues) {
       nodeName: values['cluster.nodeName'],
       kubeconfig: values['cluster.kubeconfig'],
     },
+    labels: { output: values['labels.output'] },
     cdi: {
       spec: values['cdi.spec'],
       featureFlags: values['--cdi-feature-flags'],

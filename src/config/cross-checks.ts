@@ -99,6 +99,13 @@ export const crossChecks: readonly CrossCheck[] = [
     },
   },
   {
+    keys: ['labels.output', 'flags.gfd.outputFile'],
+    fault: (values) =>
+      values['labels.output'] === 'file' && values['flags.gfd.outputFile'] === ''
+        ? "'file' needs flags.gfd.outputFile (--output-file): the path of a feature file. slicewise labels prints the labels"
+        : null,
+  },
+  {
     keys: ['flags.deviceDiscoveryStrategy', 'flags.agent.scenario'],
     fault: (values) =>
       values['flags.deviceDiscoveryStrategy'] === 'simulated' && values['flags.agent.scenario'] === null

@@ -34,5 +34,7 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
     );
   if (values['cluster.fastStatus'] && !values['cluster.enabled'])
     notes.push('cluster.fastStatus has no effect: cluster.enabled is false.');
+  if (values['labels.output'] === 'api' && !values['cluster.enabled'])
+    notes.push('labels.output api has no effect: cluster.enabled is false.');
   return [...notes, ...cdiNotes(values, originOf)];
 }

@@ -14,6 +14,7 @@ export type SettingGroup =
   | 'exclude'
   | 'cluster'
   | 'cdi'
+  | 'labels'
   | 'gfd';
 
 /** One thing that can be configured: where it is given, what it may be, and what holds without it. */

@@ -3,6 +3,7 @@ import { agentSettings } from './settings-agent.ts';
 import { clusterSettings } from './settings-cluster.ts';
 import { featureSettings } from './settings-features.ts';
 import { gfdSettings } from './settings-gfd.ts';
+import { labelSettings } from './settings-labels.ts';
 import { memorySettings } from './settings-memory.ts';
 import { nvidiaSettings } from './settings-nvidia.ts';
 import { perNodeSettings } from './settings-per-node.ts';
@@ -15,6 +16,7 @@ export const settings = {
   ...featureSettings,
   ...clusterSettings,
   ...memorySettings,
+  ...labelSettings,
   ...gfdSettings,
 } as const;
 

@@ -39,6 +39,12 @@ export interface Gpu {
   readonly memoryUsedMiB: number | null;
   /** NUMA node; `null` when unknown or when the node has no CPUs. */
   readonly numaNode: number | null;
+  /** Class of the PCI device, six hex digits: `030000` is a VGA controller, `030200` a 3D controller. */
+  readonly pciClass: string | null;
+  /** Whether the driver runs in a virtual machine on a vGPU, a part of a GPU that the host cut off. */
+  readonly isVirtual: boolean | null;
+  /** The NVLink fabric of several machines that the GPU has joined; `null` where it has joined none. */
+  readonly fabric: FabricPlace | null;
   /** `null` where the GPU cannot do MIG. */
   readonly mig: MigMode | null;
   /** MIG instances that could be read, ascending by GPU instance, then compute instance; `error` tells of others. */
@@ -50,6 +56,13 @@ export interface Gpu {
    * here: the GPU is not whole then.
    */
   readonly error: string | null;
+}
+
+/** Where a GPU is in an NVLink fabric: GPUs of one clique reach each other. */
+export interface FabricPlace {
+  /** UUID in lower case. */
+  readonly clusterUuid: string;
+  readonly cliqueId: number;
 }
 
 export interface MigMode {
@@ -71,11 +84,22 @@ export interface MigInstance {
   readonly gpuSlices: number | null;
   /** Compute slices of the compute instance. */
   readonly computeSlices: number | null;
+  readonly engines: MigEngines | null;
   /**
    * Capability device nodes of the GPU instance and of the compute instance, for example `/dev/nvidia-caps/nvidia-cap12`;
    * empty where the kernel driver does not tell them.
    */
   readonly capabilityNodes: readonly string[];
+}
+
+/** What a MIG instance computes with; instances of one GPU instance share all of it but the multiprocessors. */
+export interface MigEngines {
+  readonly multiprocessors: number;
+  readonly copy: number;
+  readonly decoder: number;
+  readonly encoder: number;
+  readonly jpeg: number;
+  readonly ofa: number;
 }
 
 /** How one GPU reaches another. */

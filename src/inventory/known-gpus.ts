@@ -41,20 +41,28 @@ function rememberSick(previous: Snapshot, current: Snapshot): Snapshot {
   return { ...current, gpus: current.gpus.map((gpu) => complete(gpu, before.get(gpu.uuid))) };
 }
 
-/** What changes by the minute is not carried on. */
+/** What a GPU is, and keeps being while it does not say so; not what changes by the minute. */
+const lasting = [
+  'minor',
+  'pciBusId',
+  'architecture',
+  'computeCapability',
+  'memoryTotalMiB',
+  'memoryReservedMiB',
+  'numaNode',
+  'pciClass',
+  'isVirtual',
+  'fabric',
+] as const satisfies readonly (keyof Gpu)[];
+
 function complete(gpu: Gpu, before: Gpu | undefined): Gpu {
   if (gpu.error === null || before === undefined) return gpu;
   const mig = gpu.mig ?? before.mig;
+  const kept = Object.fromEntries(lasting.map((key) => [key, gpu[key] ?? before[key]]));
   return {
     ...gpu,
-    minor: gpu.minor ?? before.minor,
-    pciBusId: gpu.pciBusId ?? before.pciBusId,
+    ...(kept as Pick<Gpu, (typeof lasting)[number]>),
     name: gpu.name === '' ? before.name : gpu.name,
-    architecture: gpu.architecture ?? before.architecture,
-    computeCapability: gpu.computeCapability ?? before.computeCapability,
-    memoryTotalMiB: gpu.memoryTotalMiB ?? before.memoryTotalMiB,
-    memoryReservedMiB: gpu.memoryReservedMiB ?? before.memoryReservedMiB,
-    numaNode: gpu.numaNode ?? before.numaNode,
     mig,
     migInstances: mig?.current === true ? mergeInstances(gpu.migInstances, before.migInstances) : [],
   };

@@ -10,6 +10,7 @@ import { openLazily } from './lazy-driver.ts';
 import { withMigCapabilities } from './mig-capabilities.ts';
 import { withNumaFromSysfs } from './numa.ts';
 import type { NvmlDriverOptions } from './nvml/client.ts';
+import { withPciClass } from './pci-class.ts';
 
 export interface DriverOptions extends DriverRootOptions {
   readonly strategy: 'auto' | 'nvml' | 'smi' | 'simulated';
@@ -58,7 +59,7 @@ function openStrategy(options: DriverOptions, deps: DriverDeps): Driver {
 
 /** What the kernel tells of real GPUs, whoever reads them. */
 function withKernelFacts(driver: Driver, options: DriverOptions): Driver {
-  return withMigCapabilities(withNumaFromSysfs(driver, options), options);
+  return withMigCapabilities(withPciClass(withNumaFromSysfs(driver, options), options), options);
 }
 
 function openSimulated(scenario: string | null, deps: DriverDeps): Driver {

@@ -51,7 +51,8 @@ export function listHardware(
 /** Products that drive a display and are no compute device, by NVIDIA's names for them: excluded unless the config says otherwise. */
 const displayProducts: readonly string[] = ['DGX Display', 'NVIDIA DGX Display'];
 
-function isInMigMode({ mig, migInstances }: Gpu): boolean {
+/** True for a GPU that is cut into instances, or about to be. */
+export function isInMigMode({ mig, migInstances }: Gpu): boolean {
   return mig?.current === true || migInstances.length > 0;
 }
 

@@ -1,11 +1,10 @@
-import { AppsV1Api, CoreV1Api, KubeConfig, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { AppsV1Api, PatchStrategy, setHeaderOptions } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
 import { node as nodeAt } from './node/layout.ts';
 import { clusterClient } from './node/readiness.ts';
+import { clientOfAccount } from './support/account-client.ts';
 import { writeConfig } from './support/agent-config.ts';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { PodFates } from './support/fates.ts';
@@ -16,7 +15,7 @@ import { onCluster } from './support/on-cluster.ts';
 import { container, pod } from './support/pod-spec.ts';
 import { Pods, refusalOf } from './support/pods.ts';
 import { applyDeployed } from './support/policies.ts';
-import { accountFolder, mountAccount } from './support/service-account.ts';
+import { mountAccount } from './support/service-account.ts';
 import { sendStatusEvery } from './support/status-period.ts';
 import { patienceMs, waitFor } from './support/wait.ts';
 
@@ -126,7 +125,7 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
     const bound = { name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
     const { env } = held.use(await mountAccount(node, account, bound));
 
-    const asAgent = await clientOf(node);
+    const asAgent = await clientOfAccount(node);
     const tryPatch = async (name: string, body: object): Promise<string> =>
       refusalOf(
         asAgent.patchNodeStatus(
@@ -165,14 +164,3 @@ onCluster("the node's allocatable ahead of the kubelet", () => {
     expect(agent.log.filter(({ msg }) => msg.startsWith(isLeft))).toEqual([]);
   });
 });
-
-/** The API server as the account that is mounted sees it. */
-async function clientOf({ cluster }: ClusterNode): Promise<CoreV1Api> {
-  const admin = clusterClient(cluster.paths).config;
-  const reached = admin.getCurrentCluster();
-  if (reached === null) throw new Error('The kubeconfig names no cluster');
-  const config = new KubeConfig();
-  const token = await readFile(join(accountFolder(cluster), 'token'), 'utf8');
-  config.loadFromClusterAndUser(reached, { name: 'agent', token });
-  return config.makeApiClient(CoreV1Api);
-}

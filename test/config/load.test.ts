@@ -244,6 +244,14 @@ test('notes tell that fastStatus alone does nothing', async () => {
   expect((await loadGood({ file: 'cluster: {enabled: true, fastStatus: true}' })).notes).toEqual([]);
 });
 
+test('notes tell that labels at the API server need the API server', async () => {
+  expect((await loadGood({ file: 'labels: {output: api}' })).notes).toEqual([
+    'labels.output api has no effect: cluster.enabled is false.',
+  ]);
+  expect((await loadGood({ file: '{cluster: {enabled: true}, labels: {output: api}}' })).notes).toEqual([]);
+  expect((await loadGood({ file: 'labels: {output: file}' })).notes).toEqual([]);
+});
+
 test('notes tell what is taken and acts otherwise', async () => {
   const { notes } = await loadGood({
     flags: { 'device-id-strategy': 'index', 'fail-on-init-error': true },

@@ -193,8 +193,8 @@ describe('refused in the file', () => {
     ],
     [
       'GFD of later',
-      'flags: {gfd: {sleepInterval: 5m}}',
-      'c.yaml:1:30: flags.gfd.sleepInterval: \'5m\' is not in this version yet; allowed now: "1m", the default',
+      'flags: {gfd: {oneshot: true}}',
+      'c.yaml:1:24: flags.gfd.oneshot: true is not in this version yet; allowed now: false, the default',
     ],
   ];
   test.each(cases)('%s', async (_name, file, line) => {

@@ -28,6 +28,7 @@ const numbers: readonly (readonly [expression: string, value: number])[] = [
   ...Object.entries(topologyLevels).map(([name, [value]]) => [`NVML_TOPOLOGY_${name}`, value] as const),
   ...Object.entries(returnCodes).map(([code, [name]]) => [`NVML_ERROR_${name}`, Number(code)] as const),
   ['nvmlMemory_v2', sizeOf('nvmlMemory_v2_t') | (2 << 24)],
+  ['nvmlGpuFabricInfo_v2', sizeOf('nvmlGpuFabricInfo_v2_t') | (2 << 24)],
   ['nvmlGpuInstanceProfileInfo_v2', sizeOf('nvmlGpuInstanceProfileInfo_v2_t') | (2 << 24)],
 ];
 
@@ -76,8 +77,9 @@ function structNames(): readonly (keyof typeof structs)[] {
 /** Size of a field as its declared C type has it. */
 function fieldSize(fields: Readonly<Record<string, string>>, field: string): number {
   const type = fields[field] ?? '';
-  const chars = /^char \[(\d+)\]$/.exec(type)?.[1];
-  if (chars !== undefined) return Number(chars);
+  const bytes = /^(?:char|uint8_t) \[(\d+)\]$/.exec(type)?.[1];
+  if (bytes !== undefined) return Number(bytes);
+  if (type === 'uint8_t') return 1;
   return type === 'uint64_t' ? 8 : 4;
 }
 

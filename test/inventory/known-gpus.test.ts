@@ -16,6 +16,9 @@ function gpu(n: number, index: number = n, pciBusId: string | null = `00000000:0
     memoryReservedMiB: 393,
     memoryUsedMiB: 100 + n,
     numaNode: 0,
+    pciClass: '030200',
+    isVirtual: false,
+    fabric: null,
     mig: null,
     migInstances: [],
     links: [],
@@ -101,6 +104,7 @@ describe('a GPU that answers with an error', () => {
     memoryMiB: 9984,
     gpuSlices: 1,
     computeSlices: 1,
+    engines: null,
     capabilityNodes: [`/dev/nvidia-caps/nvidia-cap${gpuInstanceId}`],
   });
   const inMig: Gpu = {
@@ -113,6 +117,25 @@ describe('a GPU that answers with an error', () => {
   test('and says nothing else is what it was, but for what changes by the minute', () => {
     const mute = { ...gpu(1), name: '', minor: null, memoryTotalMiB: null, numaNode: null, ...sick };
     expect(rememberLost(snapshot([inMig]), snapshot([mute])).gpus).toEqual([{ ...inMig, ...sick }]);
+  });
+
+  test('keeps what it is, and not what changes by the minute', () => {
+    const fabric = { clusterUuid: 'a', cliqueId: 1 };
+    const before = { ...gpu(1), fabric };
+    const silent = {
+      ...before,
+      name: '',
+      architecture: null,
+      computeCapability: null,
+      memoryTotalMiB: null,
+      memoryUsedMiB: null,
+      pciClass: null,
+      isVirtual: null,
+      fabric: null,
+      error: 'GPU is lost',
+    };
+    const [now] = rememberLost(snapshot([before]), snapshot([silent])).gpus;
+    expect(now).toEqual({ ...before, memoryUsedMiB: null, error: 'GPU is lost' });
   });
 
   test('keeps the MIG instances that it does not tell, unless others are in their place', () => {

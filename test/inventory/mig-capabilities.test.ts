@@ -32,6 +32,7 @@ function instance(gpuInstanceId: number, computeInstanceId: number): MigInstance
     memoryMiB: null,
     gpuSlices: 2,
     computeSlices: 1,
+    engines: null,
     capabilityNodes: [],
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
 import type { Counts } from '../../src/cluster/allocatable.ts';
 import { keepAllocatable } from '../../src/cluster/keep-allocatable.ts';
-import type { NodeApi } from '../../src/cluster/node-api.ts';
+import type { NodeStatusApi } from '../../src/cluster/node-api.ts';
 import { openNodeApi } from '../../src/cluster/kubernetes-node-api.ts';
 import { Latest } from '../../src/lib/latest.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
@@ -90,7 +90,7 @@ class Scene {
     }
   }
 
-  async #openApi(): Promise<NodeApi> {
+  async #openApi(): Promise<NodeStatusApi> {
     this.opened += 1;
     if (this.noAccess !== null) throw new Error(this.noAccess);
     const api = openNodeApi({ nodeName, kubeconfig: this.server.kubeconfig, timeoutMs: 300 });

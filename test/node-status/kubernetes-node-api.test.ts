@@ -132,3 +132,51 @@ test('without a way to the API server it says what to do', async () => {
   await writeFile(empty, '{}');
   expect(() => openNodeApi({ ...options, kubeconfig: empty })).toThrow(/no current context|cannot be used/);
 });
+
+const model = 'nvidia.com/gpu.product';
+
+test('applies labels as a manager of its own, and knows whose the others are', async () => {
+  const { server, api } = await open();
+  server.labels.set('example.com/x', { value: '1', manager: 'kubectl' });
+  expect(await api.identify(forEver)).toEqual({ ok: true, value: { uid: 'uid-1', bootId } });
+  expect(await api.applyLabels({ [model]: 'a', [gpu]: '4' }, 'uid-1', forEver)).toEqual({
+    ok: true,
+    value: null,
+  });
+  expect(server.asked.at(-1)).toMatchObject({
+    method: 'PATCH',
+    path: `/api/v1/nodes/${nodeName}?fieldManager=slicewise-labels`,
+    contentType: 'application/apply-patch+yaml',
+    body: `{"apiVersion":"v1","kind":"Node","metadata":{"name":"gpu-1","uid":"uid-1","labels":{"${model}":"a","${gpu}":"4"}}}`,
+  });
+  expect(await api.applyLabels({ [gpu]: '5' }, 'uid-1', forEver)).toMatchObject({ ok: true });
+  expect(Object.fromEntries([...server.labels].map(([name, { value }]) => [name, value]))).toEqual({
+    'example.com/x': '1',
+    [gpu]: '5',
+  });
+  expect(await api.applyLabels({ 'example.com/x': '2', [gpu]: '6' }, 'uid-1', forEver)).toMatchObject({
+    ok: false,
+    problem: { kind: 'conflict', fields: ['.metadata.labels.example.com/x'] },
+  });
+  expect(server.labels.get(gpu)?.value).toBe('5');
+});
+
+test('a node that was made anew is not labelled as the one before', async () => {
+  const { server, api } = await open();
+  server.uid = 'uid-2';
+  const answer = await api.applyLabels({ [gpu]: '5' }, 'uid-1', forEver);
+  expect(answer).toMatchObject({ ok: false, problem: { kind: 'conflict' } });
+  expect(answer).not.toHaveProperty('problem.fields');
+  expect(server.labels.size).toBe(0);
+});
+
+test('says which right labels need', async () => {
+  const { server, api } = await open();
+  server.fault = refusal(403, 'no');
+  expect(await api.identify(forEver)).toMatchObject({
+    problem: {
+      message:
+        'the API server does not let the agent write the labels of node gpu-1 (HTTP 403: no): it needs a ClusterRole with the verbs get and patch on nodes, as in deploy/labels',
+    },
+  });
+});

@@ -41,13 +41,17 @@ export class ApiServer {
   readonly allocatable: Record<string, string> = { cpu: '8' };
   /** By name, in the order of their last writing. */
   readonly events = new Map<string, WrittenEvent>();
+  /** The node's labels with who has set each. */
+  readonly labels = new Map<string, { readonly value: string; readonly manager: string }>();
+  uid = 'uid-1';
+  boot = bootId;
   /** The answer to the next requests, until it is `null` again. */
   fault: Fault | null = null;
   /** The answer to who wants to watch, while the rest works. */
   watchFault: Exclude<Fault, 'silent' | 'hang-up'> | null = null;
   connections = 0;
   kubeconfig = '';
-  #labels: Readonly<Record<string, string>> = {};
+  #ownLabels: Readonly<Record<string, string>> = {};
   #version = 1;
   #port = 0;
   readonly #watchers = new Set<ServerResponse>();
@@ -77,7 +81,7 @@ export class ApiServer {
 
   /** Gives the node these labels, and tells whoever watches it. */
   setLabels(labels: Readonly<Record<string, string>>): void {
-    this.#labels = labels;
+    this.#ownLabels = labels;
     this.#version += 1;
     for (const watcher of this.#watchers)
       watcher.write(`${JSON.stringify({ type: 'MODIFIED', object: this.#node() })}\n`);
@@ -130,9 +134,16 @@ export class ApiServer {
   }
 
   #node(): object {
+    const applied = [...this.labels].map(([name, { value }]) => [name, value] as const);
+    const labels = { ...Object.fromEntries(applied), ...this.#ownLabels };
     const { capacity, allocatable } = this;
-    const status = { capacity, allocatable, nodeInfo: { bootID: bootId } };
-    const metadata = { name: nodeName, labels: this.#labels, resourceVersion: String(this.#version) };
+    const status = { capacity, allocatable, nodeInfo: { bootID: this.boot } };
+    const metadata = {
+      name: nodeName,
+      uid: this.uid,
+      labels,
+      resourceVersion: String(this.#version),
+    };
     return { apiVersion: 'v1', kind: 'Node', metadata, status };
   }
 
@@ -157,6 +168,29 @@ export class ApiServer {
     return { code: 200, body: JSON.stringify(written) };
   }
 
+  /** Server-side apply, as far as labels go: what a manager has set before and does not name now is gone. */
+  #apply(url: URL, { metadata }: AppliedNode): Exclude<Fault, null> | null {
+    const manager = url.searchParams.get('fieldManager') ?? '';
+    if (metadata.uid !== this.uid) return refusal(409, 'Precondition failed: UID in precondition');
+    const wanted = Object.entries(metadata.labels ?? {});
+    const others = wanted.filter(([name, value]) => {
+      const there = this.labels.get(name);
+      return there !== undefined && there.manager !== manager && there.value !== value;
+    });
+    if (others.length > 0) {
+      const causes = others.map(([name]) => ({
+        reason: 'FieldManagerConflict',
+        message: 'conflict with "nfd-master"',
+        field: `.metadata.labels.${name}`,
+      }));
+      const status = { kind: 'Status', code: 409, message: 'Apply failed', details: { causes } };
+      return { code: 409, body: JSON.stringify(status) };
+    }
+    for (const [name, { manager: owner }] of this.labels) if (owner === manager) this.labels.delete(name);
+    for (const [name, value] of wanted) this.labels.set(name, { value, manager });
+    return null;
+  }
+
   async #answer(request: IncomingMessage): Promise<Exclude<Fault, null> | 'watch'> {
     const { method = '', url: path = '', headers } = request;
     const body = await text(request);
@@ -175,12 +209,19 @@ export class ApiServer {
       if (searchParams.get('watch') === 'true') return this.watchFault ?? 'watch';
       return { code: 200, body: JSON.stringify(this.#list(searchParams)) };
     }
-    if (method === 'PATCH') {
+    if (headers['content-type'] === 'application/apply-patch+yaml') {
+      const refused = this.#apply(new URL(path, 'http://server'), JSON.parse(body) as AppliedNode);
+      if (refused !== null) return refused;
+    } else if (method === 'PATCH') {
       const patch = JSON.parse(body) as { status: { allocatable: Record<string, string> } };
       Object.assign(this.allocatable, patch.status.allocatable);
     }
     return { code: 200, body: JSON.stringify(this.#node()) };
   }
+}
+
+interface AppliedNode {
+  readonly metadata: { readonly uid?: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
 /** An answer of the API server that is no node. */

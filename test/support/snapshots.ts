@@ -14,6 +14,9 @@ export function gpu(index: number, overrides: Partial<Gpu> = {}): Gpu {
     memoryReservedMiB: 512,
     memoryUsedMiB: 0,
     numaNode: 0,
+    pciClass: '030200',
+    isVirtual: false,
+    fabric: null,
     mig: null,
     migInstances: [],
     links: [],
@@ -33,6 +36,7 @@ export function instance(gpuInstanceId: number, profile: string, ofGpu = 0): Mig
     memoryMiB: 4864,
     gpuSlices: 1,
     computeSlices: 1,
+    engines: { multiprocessors: 14, copy: 1, decoder: 0, encoder: 0, jpeg: 0, ofa: 0 },
     capabilityNodes: [
       `/dev/nvidia-caps/nvidia-cap${2 * number + 3}`,
       `/dev/nvidia-caps/nvidia-cap${2 * number + 4}`,

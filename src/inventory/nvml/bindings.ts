@@ -15,6 +15,7 @@ export const scalarTypes = {
   nvmlGpuTopologyLevel_t: 'uint32_t',
   nvmlIntNvLinkDeviceType_t: 'uint32_t',
   nvmlDeviceArchitecture_t: 'uint32_t',
+  nvmlGpuVirtualizationMode_t: 'uint32_t',
 } as const satisfies Record<string, string>;
 
 /** Struct layouts: field name to C type, in the header's order. */
@@ -62,6 +63,24 @@ export const structs = {
     memorySizeMB: 'uint64_t',
     name: 'char [96]',
   },
+  nvmlGpuFabricInfo_v2_t: {
+    version: 'uint32_t',
+    clusterUuid: 'uint8_t [16]',
+    status: 'uint32_t',
+    cliqueId: 'uint32_t',
+    state: 'uint8_t',
+    healthMask: 'uint32_t',
+  },
+  // Version 3; a library fills as much of it as the version asked for has.
+  nvmlGpuFabricInfoV_t: {
+    version: 'uint32_t',
+    clusterUuid: 'uint8_t [16]',
+    status: 'uint32_t',
+    cliqueId: 'uint32_t',
+    state: 'uint8_t',
+    healthMask: 'uint32_t',
+    healthSummary: 'uint8_t',
+  },
 } as const satisfies Record<string, Record<string, string>>;
 
 /** A place for a result: an array of one, filled by the call. */
@@ -96,6 +115,17 @@ export type GpuInstanceProfileInfo = Readonly<
   Record<Exclude<keyof (typeof structs)['nvmlGpuInstanceProfileInfo_v2_t'], 'memorySizeMB' | 'name'>, number>
 > & { readonly memorySizeMB: number | bigint; readonly name: string };
 
+export interface FabricInfo {
+  version: number;
+  clusterUuid: Uint8Array | number[];
+  /** A code of `returnCodes`. */
+  status: number;
+  cliqueId: number;
+  state: number;
+  healthMask: number;
+  healthSummary: number;
+}
+
 /** Each call as JavaScript sees it; all return a code of `returnCodes`, but `errorString`. */
 export interface NvmlCalls {
   init(): number;
@@ -114,6 +144,8 @@ export interface NvmlCalls {
   deviceGetCudaComputeCapability(device: Handle, major: Out<number>, minor: Out<number>): number;
   deviceGetArchitecture(device: Handle, architecture: Out<number>): number;
   deviceGetNumaNodeId(device: Handle, node: Out<number>): number;
+  deviceGetVirtualizationMode(device: Handle, mode: Out<number>): number;
+  deviceGetGpuFabricInfo(device: Handle, info: FabricInfo): number;
   deviceGetMigMode(device: Handle, current: Out<number>, pending: Out<number>): number;
   deviceGetMaxMigDeviceCount(device: Handle, count: Out<number>): number;
   deviceGetMigDeviceHandleByIndex(device: Handle, index: number, mig: Out<Handle>): number;
@@ -179,6 +211,12 @@ export const prototypes = {
   ],
   deviceGetNumaNodeId: [
     'nvmlReturn_t nvmlDeviceGetNumaNodeId(nvmlDevice_t device, _Out_ unsigned int *node)',
+  ],
+  deviceGetVirtualizationMode: [
+    'nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device, _Out_ nvmlGpuVirtualizationMode_t *mode)',
+  ],
+  deviceGetGpuFabricInfo: [
+    'nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, _Inout_ nvmlGpuFabricInfoV_t *info)',
   ],
   deviceGetMigMode: [
     'nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, _Out_ unsigned int *current, _Out_ unsigned int *pending)',

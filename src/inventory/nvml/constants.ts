@@ -8,6 +8,8 @@ export const constants = {
   NVML_DEVICE_MIG_ENABLE: 1,
   NVML_NVLINK_DEVICE_TYPE_SWITCH: 2,
   NVML_GPU_INSTANCE_PROFILE_COUNT: 17,
+  NVML_GPU_FABRIC_STATE_COMPLETED: 3,
+  NVML_GPU_VIRTUALIZATION_MODE_VGPU: 2,
 } as const;
 
 /** `NVML_DEVICE_ARCH_<name>` to the family's name as `nvidia-smi` writes it, in lower case. */

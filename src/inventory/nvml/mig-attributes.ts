@@ -1,3 +1,4 @@
+import type { MigEngines } from '../gpu.ts';
 import type { DeviceAttributes, Handle, MemoryInfo } from './bindings.ts';
 import type { NvmlLibrary } from './library.ts';
 
@@ -7,6 +8,7 @@ export interface MigAttributes {
   readonly memoryMiB: number;
   readonly gpuSlices: number;
   readonly computeSlices: number;
+  readonly engines: MigEngines;
 }
 
 /** Null where the driver does not have the call. @throws NvmlError */
@@ -17,6 +19,14 @@ export function readAttributes(nvml: NvmlLibrary, mig: Handle): MigAttributes | 
     memoryMiB: Number(said.memorySizeMB ?? 0),
     gpuSlices: said.gpuInstanceSliceCount ?? 0,
     computeSlices: said.computeInstanceSliceCount ?? 0,
+    engines: {
+      multiprocessors: said.multiprocessorCount ?? 0,
+      copy: said.sharedCopyEngineCount ?? 0,
+      decoder: said.sharedDecoderCount ?? 0,
+      encoder: said.sharedEncoderCount ?? 0,
+      jpeg: said.sharedJpegCount ?? 0,
+      ofa: said.sharedOfaCount ?? 0,
+    },
   }));
 }
 

@@ -4,6 +4,7 @@ import { pciBusIdOf, textOf } from './answers.ts';
 import { sizeOf } from './bind.ts';
 import type { Handle, MemoryInfo, MemoryInfoV2, Out } from './bindings.ts';
 import { architectures, constants } from './constants.ts';
+import { readFabric } from './fabric.ts';
 import type { NvmlLibrary } from './library.ts';
 import { readMigInstances, readMigMode } from './read-mig.ts';
 
@@ -53,6 +54,9 @@ const blank: Gpu = {
   memoryReservedMiB: null,
   memoryUsedMiB: null,
   numaNode: null,
+  pciClass: null,
+  isVirtual: null,
+  fabric: null,
   mig: null,
   migInstances: [],
   links: [],
@@ -78,6 +82,8 @@ function readProperties(nvml: NvmlLibrary, handle: Handle, gpu: Writable<Gpu>): 
   gpu.architecture = readArchitecture(nvml, handle);
   readMemory(nvml, handle, gpu);
   gpu.numaNode = readNumber((out) => nvml.askIfKnown('deviceGetNumaNodeId', [handle, out], () => out[0]));
+  gpu.isVirtual = readIsVirtual(nvml, handle);
+  gpu.fabric = readFabric(nvml, handle);
   if (gpu.mig?.current !== true) return;
   const { instances, error } = readMigInstances(nvml, handle, gpu.memoryTotalMiB);
   gpu.migInstances = instances;
@@ -97,6 +103,15 @@ function readNumber(ask: (out: Out<number>) => number | null): number | null {
 function readPciBusId(nvml: NvmlLibrary, handle: Handle): string | null {
   const pci = {};
   return nvml.askIfKnown('deviceGetPciInfo', [handle, pci], () => pciBusIdOf(pci));
+}
+
+function readIsVirtual(nvml: NvmlLibrary, handle: Handle): boolean | null {
+  const mode: Out<number> = [null];
+  return nvml.askOrNull(
+    'deviceGetVirtualizationMode',
+    [handle, mode],
+    () => mode[0] === constants.NVML_GPU_VIRTUALIZATION_MODE_VGPU,
+  );
 }
 
 function readComputeCapability(nvml: NvmlLibrary, handle: Handle): string | null {

@@ -96,6 +96,7 @@ function readOnce(nvml: NvmlLibrary, gpu: Handle, gpuMemoryMiB: number | null): 
         memoryMiB,
         gpuSlices,
         computeSlices,
+        engines: attributes?.engines ?? null,
         capabilityNodes: [],
       });
     });

@@ -1,4 +1,4 @@
-import type { MigInstance } from '../gpu.ts';
+import type { MigEngines, MigInstance } from '../gpu.ts';
 import { compareMigInstances, slicesOf } from '../mig-profile.ts';
 import type { GpuModel, MigProfile } from './models.ts';
 import type { MigEntry, MigRemoval } from './scenario-schema.ts';
@@ -91,6 +91,7 @@ function addInstances(product: GpuModel, present: Instances, entries: readonly M
     const slices = slicesOf(profile);
     const gpuInstanceId = ids.gpuInstanceId ?? findGpuInstance(instances, profile);
     const siblings = instances.filter((one) => one.gpuInstanceId === gpuInstanceId);
+    const known = profileOf(product, gpuProfileOf(profile));
     instances.push({
       profile,
       gpuInstanceId,
@@ -100,11 +101,21 @@ function addInstances(product: GpuModel, present: Instances, entries: readonly M
           0,
           siblings.map((one) => one.computeInstanceId),
         ),
-      memoryMiB: memoryMiB ?? profileOf(product, gpuProfileOf(profile))?.memoryMiB ?? null,
+      memoryMiB: memoryMiB ?? known?.memoryMiB ?? null,
+      engines: known === undefined ? null : partOf(known.engines, slices),
       ...slices,
     });
   }
   return instances.toSorted(compareMigInstances);
+}
+
+/** A compute instance has its part of the multiprocessors, and shares all other engines. */
+function partOf(
+  engines: MigEngines,
+  { gpuSlices, computeSlices }: Pick<MigInstance, 'gpuSlices' | 'computeSlices'>,
+): MigEngines {
+  const part = gpuSlices === null || computeSlices === null ? 1 : computeSlices / gpuSlices;
+  return { ...engines, multiprocessors: Math.floor(engines.multiprocessors * part) };
 }
 
 /** A part of a GPU instance goes where there is room in one of its kind; all else into a GPU instance of its own. */

@@ -72,6 +72,20 @@ const figures = {
   memoryReservedMiB: mib.nullable().optional(),
   memoryUsedMiB: mib.nullable().optional(),
   numaNode: z.int().min(0).max(1023).nullable().optional(),
+  pciClass: z
+    .string()
+    .regex(/^[0-9a-f]{6}$/, 'allowed: six hex digits in quotes, for example "030200"')
+    .nullable()
+    .optional(),
+  isVirtual: z.boolean().nullable().optional(),
+  fabric: strict({
+    clusterUuid: z
+      .string()
+      .regex(/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/, 'allowed: a UUID in lower case'),
+    cliqueId: z.int().min(0).max(4_294_967_295),
+  })
+    .nullable()
+    .optional(),
   minor: z.int().min(0).max(255).nullable().optional(),
   pciBusId: z
     .string()

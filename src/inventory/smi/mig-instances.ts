@@ -19,14 +19,14 @@ export function joinMigInstances(
 ): JoinedInstances {
   const instances: MigInstance[] = [];
   const problems: string[] = [];
-  for (const { index, gpuInstanceId, computeInstanceId, memoryMiB } of queried) {
+  for (const { index, gpuInstanceId, computeInstanceId, memoryMiB, engines } of queried) {
     const entry = listed.find((candidate) => candidate.index === index);
     if (index === null || gpuInstanceId === null || computeInstanceId === null)
       problems.push(`nvidia-smi -q does not tell the ids of MIG device ${index ?? '?'}`);
     else if (entry === undefined) problems.push(`nvidia-smi -L does not list MIG device ${index}`);
     else {
       const { uuid, profile } = entry;
-      const figures = { memoryMiB, ...slicesOf(profile), capabilityNodes: [] };
+      const figures = { memoryMiB, ...slicesOf(profile), engines, capabilityNodes: [] };
       instances.push({ uuid, gpuInstanceId, computeInstanceId, profile, ...figures });
     }
   }

@@ -1,3 +1,4 @@
+import type { FabricPlace, MigEngines } from '../gpu.ts';
 import { readCount, readField, readGpuUuid, readMiB, readPciBusId, readText } from './fields.ts';
 import { garbage } from './garbage.ts';
 import { nodeAt, parseOutline, valueAt, valuesBelow, type OutlineNode } from './outline.ts';
@@ -23,6 +24,9 @@ export interface QueriedGpu {
   readonly memoryTotalMiB: number | null;
   readonly memoryReservedMiB: number | null;
   readonly memoryUsedMiB: number | null;
+  /** What is told of the virtualization: `None`, `Pass-Through`, `VGPU`, …; null where nothing is. */
+  readonly virtualization: string | null;
+  readonly fabric: FabricPlace | null;
   readonly mig: { readonly current: boolean; readonly pending: boolean } | null;
   readonly migDevices: readonly QueriedMigDevice[];
   /** Words of a fault that makes the whole GPU unusable, or null. */
@@ -35,6 +39,7 @@ export interface QueriedMigDevice {
   readonly gpuInstanceId: number | null;
   readonly computeInstanceId: number | null;
   readonly memoryMiB: number | null;
+  readonly engines: MigEngines | null;
 }
 
 /** The driver's own count of GPUs in what `nvidia-smi -q` printed, be the rest as it may; null where there is none. */
@@ -82,6 +87,8 @@ function readBlock(block: OutlineNode): QueriedGpu {
     memoryTotalMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Total')),
     memoryReservedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Reserved')),
     memoryUsedMiB: readMiB(valueAt(children, 'FB Memory Usage', 'Used')),
+    virtualization: readText(valueAt(children, 'GPU Virtualization Mode', 'Virtualization Mode')),
+    fabric: readFabric(children),
     mig: readMigMode(children),
     migDevices: children.filter(({ key }) => key === 'MIG Device').map(readMigDevice),
     fault: findFault(block) ?? (uuid === null ? 'the GPU does not tell its UUID' : null),
@@ -101,7 +108,34 @@ function readMigDevice({ children }: OutlineNode): QueriedMigDevice {
     gpuInstanceId: readCount(valueAt(children, 'GPU Instance ID')),
     computeInstanceId: readCount(valueAt(children, 'Compute Instance ID')),
     memoryMiB: readMiB(valueAt(children, 'Shared FB Memory Usage', 'Total')),
+    engines: readEngines(children),
   };
+}
+
+/** All of them or none: a count that is not told is not zero. */
+function readEngines(block: readonly OutlineNode[]): MigEngines | null {
+  const count = (name: string): number | null =>
+    readCount(valueAt(block, 'Device Attributes', 'Shared', `${name} count`));
+  const engines = {
+    multiprocessors: count('Multiprocessor'),
+    copy: count('Copy Engine'),
+    decoder: count('Decoder'),
+    encoder: count('Encoder'),
+    jpeg: count('JPG'),
+    ofa: count('OFA'),
+  };
+  return Object.values(engines).includes(null) ? null : (engines as MigEngines);
+}
+
+/** A cluster of zeros is no fabric that other machines could be in. */
+function readFabric(block: readonly OutlineNode[]): FabricPlace | null {
+  const field = (name: string): string | null => readText(valueAt(block, 'Fabric', name));
+  const clusterUuid = field('ClusterUUID')?.toLowerCase() ?? '';
+  const cliqueId = readCount(valueAt(block, 'Fabric', 'CliqueId'));
+  if (field('State') !== 'Completed' || field('Status') !== 'Success' || cliqueId === null) return null;
+  return /^[0-9a-f-]{36}$/.test(clusterUuid) && /[1-9a-f]/.test(clusterUuid)
+    ? { clusterUuid, cliqueId }
+    : null;
 }
 
 /**

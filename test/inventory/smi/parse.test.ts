@@ -24,6 +24,16 @@ function readSnapshot(capture: Capture): Snapshot {
   });
 }
 
+/** Of an H100's instance: as many decoders and JPEG engines as copy engines. */
+const engines = (multiprocessors: number, each: number) => ({
+  multiprocessors,
+  copy: each,
+  decoder: each,
+  encoder: 0,
+  jpeg: each,
+  ofa: 0,
+});
+
 describe('captures of real machines', () => {
   test.each([
     [
@@ -90,10 +100,10 @@ describe('captures of real machines', () => {
     const [gpu] = readSnapshot('h100-mig').gpus;
     const shown = gpu?.migInstances.map(({ uuid, ...rest }) => [uuid.slice(0, 12), ...Object.values(rest)]);
     expect(shown).toEqual([
-      ['MIG-00000000', 2, 0, '3g.40gb', 40448, 3, 3, []],
-      ['MIG-00000001', 3, 0, '2g.20gb', 20096, 2, 2, []],
-      ['MIG-00000002', 9, 0, '1g.10gb', 9984, 1, 1, []],
-      ['MIG-00000003', 10, 0, '1g.10gb', 9984, 1, 1, []],
+      ['MIG-00000000', 2, 0, '3g.40gb', 40448, 3, 3, engines(60, 3), []],
+      ['MIG-00000001', 3, 0, '2g.20gb', 20096, 2, 2, engines(32, 2), []],
+      ['MIG-00000002', 9, 0, '1g.10gb', 9984, 1, 1, engines(16, 1), []],
+      ['MIG-00000003', 10, 0, '1g.10gb', 9984, 1, 1, engines(16, 1), []],
     ]);
   });
 });
@@ -278,4 +288,34 @@ test('no devices', () => {
   expect(saysNoDevices('No devices were found\n')).toBe(true);
   expect(parseList('No devices found.\n')).toEqual([]);
   expect(saysNoDevices('GPU 0: No devices were found')).toBe(false);
+});
+
+describe('what labels are made from', () => {
+  const block = (lines: string): string =>
+    `Attached GPUs : 1\nGPU 00000000:01:00.0\n    GPU UUID : GPU-00000000-0000-0000-0000-000000000001\n${lines}    Processes : None\n`;
+  const fabric = (cluster: string, state = 'Completed', status = 'Success'): string =>
+    block(
+      `    Fabric\n        State : ${state}\n        Status : ${status}\n        CliqueId : 7\n        ClusterUUID : ${cluster}\n`,
+    );
+  const cluster = '0A000000-0000-0000-0000-00000000000B';
+
+  test.each([
+    ['a fabric that was joined', fabric(cluster), { clusterUuid: cluster.toLowerCase(), cliqueId: 7 }],
+    ['a machine of its own', fabric('00000000-0000-0000-0000-000000000000'), null],
+    ['a fabric that is being joined', fabric(cluster, 'In Progress'), null],
+    ['a fabric that was not joined', fabric(cluster, 'Completed', 'Insufficient Resources'), null],
+    ['no fabric', fabric('N/A', 'N/A', 'N/A'), null],
+    ['nothing said', block(''), null],
+  ])('%s', (_title, text, expected) => {
+    expect(parseQuery(text).gpus[0]?.fabric).toEqual(expected);
+  });
+
+  test.each([
+    ['VGPU', 'VGPU'],
+    ['None', 'None'],
+    ['N/A', null],
+  ])('virtualization %s', (said, expected) => {
+    const text = block(`    GPU Virtualization Mode\n        Virtualization Mode : ${said}\n`);
+    expect(parseQuery(text).gpus[0]?.virtualization).toBe(expected);
+  });
 });

@@ -186,8 +186,15 @@ nvmlReturn_t nvmlDeviceGetGpuFabricInfoV(nvmlDevice_t device, nvmlGpuFabricInfoV
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     info->state = gpu->link_count == 0 ? NVML_GPU_FABRIC_STATE_NOT_SUPPORTED : NVML_GPU_FABRIC_STATE_COMPLETED;
     info->status = NVML_SUCCESS;
-    info->cliqueId = 0;
+    info->cliqueId = gpu->clique;
     info->healthMask = 0;
-    memset(info->clusterUuid, 0, sizeof info->clusterUuid);
+    memcpy(info->clusterUuid, gpu->cluster, sizeof info->clusterUuid);
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device, nvmlGpuVirtualizationMode_t *mode)
+{
+    ASK_GPU(device, mode);
+    *mode = (nvmlGpuVirtualizationMode_t)gpu->virtualization;
     return NVML_SUCCESS;
 }

@@ -90,6 +90,13 @@ static int set_property(struct gpu *gpu, const char *key, const char *value)
         gpu->mig_names_off = strcmp(value, "off") == 0;
         return gpu->mig_names_off || strcmp(value, "on") == 0;
     }
+    if (strcmp(key, "virtualization") == 0) return sscanf(value, "%u", &gpu->virtualization) == 1;
+    if (strcmp(key, "clique") == 0) return sscanf(value, "%u", &gpu->clique) == 1;
+    if (strcmp(key, "cluster") == 0) {
+        for (int i = 0; i < 16; i++)
+            if (sscanf(value + 2 * i, "%2hhx", &gpu->cluster[i]) != 1) return 0;
+        return 1;
+    }
     if (strcmp(key, "recovery-action") == 0) return sscanf(value, "%u", &gpu->recovery_action) == 1;
     if (strcmp(key, "ecc") == 0) {
         gpu->ecc = NONE;

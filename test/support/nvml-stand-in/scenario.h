@@ -37,6 +37,9 @@ struct gpu {
     int mig_names_off;          /* the name of a MIG device does not tell its profile */
     int mig_count;
     struct mig_device mig_devices[MAX_MIG];
+    unsigned int virtualization; /* NVML_GPU_VIRTUALIZATION_MODE_… */
+    unsigned char cluster[16];  /* of the fabric; zeros: of this machine alone */
+    unsigned int clique;
     unsigned int recovery_action;
     long long ecc;              /* NONE: not supported */
     unsigned int remapped[4];   /* corrected, uncorrected, pending, failed */
