@@ -66,6 +66,14 @@ onCluster('the values of the chart', () => {
     [{ memory: { maxPerContainer: '14Gi' } }, { SLICEWISE_MEMORY_MAX_PER_CONTAINER: '14Gi' }],
     [{ memory: { reservedPerGpu: '4Gi' } }, { SLICEWISE_MEMORY_RESERVED_PER_GPU: '4Gi' }],
     [
+      { gfd: { enabled: true, sleepInterval: '30s' } },
+      { SLICEWISE_LABELS_OUTPUT: 'api', GFD_SLEEP_INTERVAL: '30s' },
+    ],
+    [
+      { gfd: { enabled: true, output: 'file', noTimestamp: true } },
+      { SLICEWISE_LABELS_OUTPUT: 'file', GFD_NO_TIMESTAMP: 'true' },
+    ],
+    [
       { cluster: { fastStatus: true } },
       { SLICEWISE_CLUSTER_ENABLED: 'true', SLICEWISE_CLUSTER_FAST_STATUS: 'true' },
     ],
@@ -88,6 +96,8 @@ onCluster('the values of the chart', () => {
       [{ deviceListStrategy: 'cdi-cri' }, [...always, 'cdi', 'driver-root']],
       [{ nvidiaDriverRoot: '/run/nvidia/driver' }, [...always, 'driver-root']],
       [{ driverAccess: 'volume-mounts' }, [...always, 'all-gpus']],
+      [{ gfd: { enabled: true } }, always],
+      [{ gfd: { enabled: true, output: 'file' } }, [...always, 'features']],
       [{ driverAccess: 'privileged' }, [...always, 'driver-root']],
     ] as const)('%j: %j', async ([values, names]) => {
       const { volumes, containers } = daemonSet(await render(values)).spec?.template.spec ?? {};

@@ -8,6 +8,7 @@
       fieldPath: spec.nodeName
 {{- $memory := .Values.memory | default dict }}
 {{- $cdi := .Values.cdi | default dict }}
+{{- $gfd := .Values.gfd | default dict }}
 {{- $texts := dict
   "MIG_STRATEGY" .Values.migStrategy
   "FAIL_ON_INIT_ERROR" .Values.failOnInitError
@@ -26,7 +27,10 @@
   "SLICEWISE_MEMORY_UNIT" $memory.unit
   "SLICEWISE_MEMORY_MAX_PER_CONTAINER" $memory.maxPerContainer
   "SLICEWISE_MEMORY_RESERVED_PER_GPU" $memory.reservedPerGpu
-  "SLICEWISE_CLUSTER_ENABLED" (ternary true "" (dig "fastStatus" false (.Values.cluster | default dict)))
+  "SLICEWISE_LABELS_OUTPUT" (include "slicewise.labelsTo" .)
+  "GFD_NO_TIMESTAMP" (ternary $gfd.noTimestamp "" (dig "enabled" false $gfd))
+  "GFD_SLEEP_INTERVAL" (ternary $gfd.sleepInterval "" (dig "enabled" false $gfd))
+  "SLICEWISE_CLUSTER_ENABLED" (ternary true "" (eq (include "slicewise.writesNode" .) "yes"))
   "SLICEWISE_CLUSTER_FAST_STATUS" (ternary true "" (dig "fastStatus" false (.Values.cluster | default dict)))
   "SLICEWISE_HTTP_ADDRESS" (printf ":%v" (default 9400 .Values.httpPort | int))
   "SLICEWISE_LOG_LEVEL" .Values.logLevel
@@ -98,6 +102,12 @@
     path: {{ include "slicewise.driverRoot" . }}
     type: Directory
 {{- end }}
+{{- if eq (include "slicewise.labelsTo" .) "file" }}
+- name: features
+  hostPath:
+    path: /etc/kubernetes/node-feature-discovery/features.d
+    type: DirectoryOrCreate
+{{- end }}
 {{- if eq .Values.driverAccess "volume-mounts" }}
 - name: all-gpus
   hostPath:
@@ -130,6 +140,10 @@
   mountPath: /driver-root
   readOnly: true
   mountPropagation: HostToContainer
+{{- end }}
+{{- if eq (include "slicewise.labelsTo" .) "file" }}
+- name: features
+  mountPath: /etc/kubernetes/node-feature-discovery/features.d
 {{- end }}
 {{- if eq .Values.driverAccess "volume-mounts" }}
 - name: all-gpus

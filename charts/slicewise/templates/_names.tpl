@@ -50,7 +50,18 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Not empty when the agent talks to the API server. */}}
 {{- define "slicewise.usesApi" -}}
-{{- if or (include "slicewise.readsLabel" .) (dig "fastStatus" false (.Values.cluster | default dict)) }}yes{{ end }}
+{{- if or (include "slicewise.readsLabel" .) (include "slicewise.writesNode" .) }}yes{{ end }}
+{{- end }}
+
+{{/* Not empty when the agent changes its node at the API server. */}}
+{{- define "slicewise.writesNode" -}}
+{{- if or (dig "fastStatus" false (.Values.cluster | default dict)) (eq (include "slicewise.labelsTo" .) "api") }}yes{{ end }}
+{{- end }}
+
+{{/* Where the node's labels go: `api`, `file`, or empty. */}}
+{{- define "slicewise.labelsTo" -}}
+{{- $gfd := .Values.gfd | default dict -}}
+{{- if $gfd.enabled }}{{ default "api" $gfd.output }}{{ end }}
 {{- end }}
 
 {{/* Not empty when a label of the node picks the config. */}}
