@@ -30,8 +30,11 @@ export interface MemoryTerms {
   readonly releaseDelayMs: number;
 }
 
-/** Reads the kubelet's record as it is now, and books it; says nothing when it cannot be had in time. */
-export type Reread = () => Promise<void>;
+/**
+ * Reads the kubelet's record as it is now, and books it, a few times if need be; says nothing when it cannot be had in time.
+ * @param isEnough true when what is booked now lets the request through
+ */
+export type Reread = (isEnough: () => boolean) => Promise<void>;
 
 /** The kubelet that this agent serves. */
 export interface ServedKubelet {
@@ -166,8 +169,14 @@ export class Books {
     this.#reread = reread;
   }
 
-  reread(): Promise<void> {
-    return this.#reread();
+  /** Looks at the kubelet's record for a request for memory that may have to be refused. */
+  rereadForMemory(ids: readonly string[]): Promise<void> {
+    return this.#reread(() => placeMemory({ ids, books: 'reread' }, this.offer).kind === 'granted');
+  }
+
+  /** The same for a request for devices of another resource. */
+  rereadForWhole(resource: string, ids: readonly string[]): Promise<void> {
+    return this.#reread(() => this.placeWhole(resource, { ids, books: 'reread' }).kind === 'free');
   }
 
   apply(event: HoldingsEvent): void {

@@ -2,7 +2,6 @@ import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { mayList, wantsList, wantsRound } from '../allocation/holdings/due.ts';
 import type { Reading } from '../allocation/holdings/events.ts';
-import { wantsSecondLook } from '../allocation/holdings/free-entries.ts';
 import { checkpointName, readCheckpoint } from '../kubelet/checkpoint.ts';
 import { listHeldDevices } from '../kubelet/pod-resources.ts';
 import { waitUntilRewritten } from '../kubelet/rewritten-checkpoint.ts';
@@ -37,6 +36,8 @@ const writtenWithinMs = 1000;
  * seconds while images are pulled; its own call has no deadline, and a pod that is refused has failed for good.
  */
 const rereadWithinMs = 5000;
+/** Some that were begun too early, and two in a row that lack what is young. */
+const mostLooks = 6;
 
 /** Starts the books of the node that this agent begins to serve, from the kubelet's record as it is. */
 export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> {
@@ -48,7 +49,7 @@ export async function openBooks(node: Node, deps: KeepBooksDeps): Promise<void> 
     look: () => ({ identity: socketIdentity(deps.kubeletSocket), sinceMs: kubeletSinceMs(deps) }),
     recall: () => recallState(deps),
     read: () => readReading(deps),
-    reread: () => rereadAfterList(node, deps),
+    reread: (isEnough) => rereadAfterList(node, deps, () => readReading(deps), isEnough),
   });
 }
 
@@ -182,22 +183,29 @@ async function makeRound(
 }
 
 /**
- * During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. Where that leaves something
- * booked only because it is young, the kubelet is made to write once more.
+ * During an Allocate no List may be asked for; a list sent anew makes the kubelet write down what it has. Where that is not enough, it is
+ * made to write again: a file may be one that it had begun before, with what has just ended, and what is young is gone only when two files in
+ * a row lack it.
  */
-async function rereadAfterList(node: Node, deps: KeepBooksDeps): Promise<void> {
+async function rereadAfterList(
+  node: Node,
+  { kubeletSocket, clock }: KeepBooksDeps,
+  read: () => Promise<Reading>,
+  isEnough: () => boolean,
+): Promise<void> {
   const { books } = node;
+  const endMs = clock.now() + rereadWithinMs;
+  const never = new AbortController().signal;
+  const folder = dirname(kubeletSocket);
   let before: Reading | null = null;
-  do {
-    const startedMs = deps.clock.now();
-    const never = new AbortController().signal;
-    const folder = dirname(deps.kubeletSocket);
-    if (!(await waitUntilRewritten(folder, () => resend(node), rereadWithinMs, deps.clock, never))) return;
-    const checkpoint = await readReading(deps);
-    books.apply({ kind: 'checkpoint-reread', startedMs, atMs: deps.clock.now(), checkpoint, before });
-    if (before !== null) return;
+  for (let looks = 0; looks < mostLooks; looks += 1) {
+    const startedMs = clock.now();
+    if (!(await waitUntilRewritten(folder, () => resend(node), endMs - startedMs, clock, never))) return;
+    const checkpoint = await read();
+    books.apply({ kind: 'checkpoint-reread', startedMs, atMs: clock.now(), checkpoint, before });
+    if (isEnough()) return;
     before = checkpoint;
-  } while (wantsSecondLook(books.holdings, deps.clock.now()));
+  }
 }
 
 /** The kubelet writes down each allocation before it asks for the next one. */

@@ -97,7 +97,8 @@ export class MemoryOffer implements Offered {
     const nowMs = clock.now();
     for (const id of ids) this.#namedMs.set(id, nowMs);
     const decision = this.#books.placeMemory({ ids, books });
-    if (decision.kind === 'reread-first') return this.#books.reread().then(() => this.#decide(ids, 'reread'));
+    if (decision.kind === 'reread-first')
+      return this.#books.rereadForMemory(ids).then(() => this.#decide(ids, 'reread'));
     if (decision.kind === 'refused') {
       const kind = decision.isMisfit ? 'not-available' : 'invalid-request';
       refuse({ resource, asked: ids.length, kind }, decision, this.#deps);

@@ -188,7 +188,8 @@ export class Offer implements Offered {
     }
     for (const { id } of decision.devices) this.#recentlyNamed.set(id, nowMs);
     const placed = books.placeWhole(resource, { ids, books: reading });
-    if (placed.kind === 'reread-first') return books.reread().then(() => this.#decide(ids, 'reread'));
+    if (placed.kind === 'reread-first')
+      return books.rereadForWhole(this.resource, ids).then(() => this.#decide(ids, 'reread'));
     if (placed.kind === 'refused')
       refuse({ resource, asked: ids.length, kind: 'not-available' }, placed, this.#deps);
     metrics.allocation(resource);

@@ -92,7 +92,7 @@ async function openBooks(before: MemoryTerms, found: readonly BookedDevices[] = 
     async askMemory(...ids: readonly string[]) {
       const first = books.placeMemory({ ids, books: 'may-reread' });
       if (first.kind !== 'reread-first') return first;
-      await books.reread();
+      await books.rereadForMemory(ids);
       return books.placeMemory({ ids, books: 'reread' });
     },
   };

@@ -97,4 +97,29 @@ describe('GPU memory', () => {
     }
     expect(node.kubelet.violations).toEqual([]);
   });
+
+  it(
+    'leaves a GPU to the next pod, though the kubelet is still writing down the last one',
+    { timeout: 90_000 },
+    async () => {
+      await using node = await openMemoryNode(2);
+      await serve(node);
+      const pod = await node.admit('one', 1);
+      const held = node.gpuIds.indexOf(node.answerOf(pod).envs['NVIDIA_VISIBLE_DEVICES'] ?? '');
+      await node.kubelet.waitForEvent('pods-listed', {
+        from: node.kubelet.events.length,
+        deadlineMs: patienceMs,
+      });
+      // The other GPU breaks, so that this one is all there is; the records that are written for the lists are late.
+      const from = node.kubelet.events.length;
+      node.kubelet.faults.checkpointDelaysMs.push(30, 60);
+      await node.setGpu(1 - held, 'lost');
+      const where = ({ healthy, resource }: { healthy: number; resource: string }) =>
+        resource === gpuResource && healthy === 1;
+      await node.kubelet.waitForEvent('list', { from, deadlineMs: patienceMs, where });
+      node.kubelet.remove(pod);
+      expect(await node.admit('two', 1)).toMatchObject({ phase: 'Running', message: '' });
+      expect(node.kubelet.violations).toEqual([]);
+    },
+  );
 });

@@ -11,8 +11,8 @@ export interface Look {
   readonly startedMs: number;
   readonly atMs: number;
   readonly found: ReadonlySet<number>;
-  /** Two checkpoints, written one after the other, were looked at: what neither has is gone however young it is. */
-  readonly isDouble?: boolean;
+  /** What was found in the checkpoint that was written just before, if there was one: what neither has is gone however young it is. */
+  readonly foundBefore?: ReadonlySet<number> | null;
 }
 
 /** Counts the looks that did not find an entry, and notes what this kubelet has dropped. */
@@ -37,7 +37,9 @@ export function freeEntries(holdings: Holdings, look: Look, releaseDelayMs: numb
   const { unsettled } = holdings;
   const entries = holdings.entries.flatMap((entry): readonly Entry[] => {
     if (look.found.has(entry.sequence) || entry.afterlife !== null) return [entry];
-    if (!isFree(entry, look) || !(look.isDouble === true || isVouchedFor(entry, unsettled))) return [entry];
+    const isMissingTwice = look.foundBefore?.has(entry.sequence) === false;
+    if (!isFree(entry, look, isMissingTwice) || !(isMissingTwice || isVouchedFor(entry, unsettled)))
+      return [entry];
     if (isPending(entry) || releaseDelayMs === 0) return [];
     return [
       {
@@ -68,18 +70,8 @@ function isVouchedFor({ sequence, listedMs }: Entry, unsettled: Unsettled | null
   return (sequence >= beforeSequence && orphansDue === 'no') || (listedMs !== null && listedMs >= sinceMs);
 }
 
-/** True when a second look can free more than one has: what is young, or not vouched for. */
-export function wantsSecondLook({ entries, unsettled }: Holdings, nowMs: number): boolean {
-  return entries.some(
-    (entry) =>
-      !isPending(entry) &&
-      entry.afterlife === null &&
-      !(isOld(entry, nowMs) && isVouchedFor(entry, unsettled)),
-  );
-}
-
-function isFree(entry: Entry, { startedMs, isDouble = false }: Look): boolean {
-  if (!isPending(entry)) return isDouble || isOld(entry, startedMs);
+function isFree(entry: Entry, { startedMs }: Look, isMissingTwice: boolean): boolean {
+  if (!isPending(entry)) return isMissingTwice || isOld(entry, startedMs);
   return startedMs - entry.sinceMs >= pendingMs && entry.missedRounds >= 2;
 }
 

@@ -100,8 +100,7 @@ function takeReread(holdings: Holdings, event: EventOf<'checkpoint-reread'>, rul
   if (seen === null) return { ...holdings, books: 'unreadable' };
   const { startedMs, atMs, before } = event;
   const foundBefore = before === null ? null : findIn(seen.holdings, before, atMs, rules.node);
-  const found = foundBefore === null ? seen.found : seen.found.union(foundBefore);
-  const look = { startedMs, atMs, found, isDouble: foundBefore !== null };
+  const look = { startedMs, atMs, found: seen.found, foundBefore };
   return startIfReady(freeEntries(seen.holdings, look, rules.releaseDelayMs));
 }
 

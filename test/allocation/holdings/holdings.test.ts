@@ -142,6 +142,7 @@ describe('what is freed', () => {
     ['missing from two in a row, and young', History.settled(app).reread(1, [], []), []],
     ['missing from the second alone', History.settled(app).reread(1, [], [app]), ['p m0+9 on GPU-a']],
     ['missing from the first alone', History.settled(app).reread(1, [app], []), ['p m0+9 on GPU-a']],
+    ['missing from the second alone, and not young', History.settled(app).reread(5, [], [app]), []],
     ['the first cannot be read', History.settled(app).reread(1, [], 'unreadable'), ['p m0+9 on GPU-a']],
     [
       'an answer missing from two in a row',

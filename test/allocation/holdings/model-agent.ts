@@ -1,7 +1,6 @@
 import { dampAfterRefusal, type Damping } from '../../../src/allocation/damping.ts';
 import { mayList, wantsList, wantsRound } from '../../../src/allocation/holdings/due.ts';
 import type { HoldingsEvent, Reading } from '../../../src/allocation/holdings/events.ts';
-import { wantsSecondLook } from '../../../src/allocation/holdings/free-entries.ts';
 import { noHoldings, type Holdings } from '../../../src/allocation/holdings/holdings.ts';
 import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdings/next-holdings.ts';
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
@@ -125,12 +124,12 @@ export class ModelAgent {
     this.#lastAnsweredMs = nowMs;
     let decision = this.#decide(resource, ids, 'may-reread');
     if (decision.kind === 'reread-first') {
-      this.#send(nowMs);
-      this.#reread(nowMs);
-      if (wantsSecondLook(this.holdings, nowMs)) {
-        const before = this.#kubelet.read();
+      let before: Reading | null = null;
+      for (let looks = 0; looks < 6; looks += 1) {
         this.#send(nowMs);
         this.#reread(nowMs, before);
+        before = this.#kubelet.read();
+        if (this.#decide(resource, ids, 'reread').kind !== 'refused') break;
       }
       decision = this.#decide(resource, ids, 'reread');
     }
