@@ -126,5 +126,9 @@ test('every example is tried, but for those that are named', async () => {
   const tried = new Set<string>(uses.map(({ use }) => use));
   const found = (await readdir(folder)).map((name) => name.replace('.yaml', ''));
   // The one selects labels of real GPUs; the others are Deployments, which this test does not take away.
-  expect(found.filter((name) => !tried.has(name)).toSorted()).toEqual(['gpu-memory', 'node-selector', 'time-slices']);
+  expect(found.filter((name) => !tried.has(name)).toSorted()).toEqual([
+    'gpu-memory',
+    'node-selector',
+    'time-slices',
+  ]);
 });
