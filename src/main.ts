@@ -23,6 +23,7 @@ async function main(): Promise<void> {
     stdout: process.stdout,
     stderr: process.stderr,
     self: { executable: process.execPath, script: process.argv[1] ?? '', options: process.execArgv },
+    nodeVersion: process.versions.node,
     signal: stop.signal,
   });
 }

@@ -1,5 +1,5 @@
 import { dampedLimit, type Damping } from './damping.ts';
-import { guaranteedFit } from './guaranteed-fit.ts';
+import { guaranteedFit } from './memory/guaranteed-fit.ts';
 
 /** How much free memory is promised while it is spread over several GPUs. */
 export type Fit = 'guaranteed' | 'adaptive' | 'sum';

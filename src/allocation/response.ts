@@ -1,6 +1,6 @@
 import type { DeviceNodes, NodePath } from '../inventory/device-nodes.ts';
 import { hardwareIndex, hardwareUuid, type PlannedDevice } from '../resources/planned-device.ts';
-import type { CdiNames } from './cdi-names.ts';
+import type { CdiNames } from './cdi/cdi-names.ts';
 import { encodeRecord, recordAnnotation, recordedGpu } from './record.ts';
 
 /** What the container runtime is told to add to one container, in the terms of the device plugin API. */

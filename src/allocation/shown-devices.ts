@@ -3,7 +3,7 @@ import type { Entry } from './holdings/entry.ts';
 import { useOfGpus, type GpuUse } from './holdings/gpu-use.ts';
 import type { Holdings } from './holdings/holdings.ts';
 import { gpusOf, isMemory } from './holdings/node-gpus.ts';
-import { promisedNow, type MemoryOffer } from './memory-view.ts';
+import { promisedNow, type MemoryOffer } from './memory/memory-view.ts';
 
 /** Why a device is shown Unhealthy; a closed set, so that it can label a metric. */
 export type WithheldReason =
@@ -43,20 +43,27 @@ export function showMemory(offer: MemoryOffer, nowMs: number): readonly ShownDev
     for (const id of holdings.listedIds.get(node.memoryResource) ?? []) if (!held.has(id)) held.set(id, null);
   const isUnusable = (uuid: string): boolean => faults.has(uuid) || !node.known.has(uuid);
   const faulty = new Set(entries.filter((entry) => gpusOf(entry, node).some(isUnusable)));
-  const shown: { readonly number: number; readonly device: ShownDevice }[] = [];
+  const withhold = (entry: Entry | null): WithheldReason | null => {
+    if (entry === null) return null;
+    return faulty.has(entry) ? 'fault' : entry.afterlife !== null ? 'lingering' : null;
+  };
+  const shown: ShownDevice[] = [];
   let promised = promisedNow(offer, nowMs);
-  for (let number = 0; number < plan.units || promised > 0; number += 1) {
+  let number = 0;
+  for (; number < plan.units || promised > 0; number += 1) {
     const id = memoryId(number);
-    if (held.has(id)) continue;
-    shown.push({ number, device: { id, withheld: promised > 0 ? null : 'not-promised' } });
-    promised -= 1;
+    const holder = held.get(id);
+    if (holder === undefined) {
+      shown.push({ id, withheld: promised > 0 ? null : 'not-promised' });
+      promised -= 1;
+    } else shown.push({ id, withheld: withhold(holder) });
   }
-  for (const [id, entry] of held) {
-    const isLingering = entry !== null && entry.afterlife !== null;
-    const withheld = entry !== null && faulty.has(entry) ? 'fault' : isLingering ? 'lingering' : null;
-    shown.push({ number: memoryIdNumber(id) ?? Number.MAX_SAFE_INTEGER, device: { id, withheld } });
-  }
-  return shown.sort((a, b) => a.number - b.number).map(({ device }) => device);
+  const beyond = [...held]
+    .map(([id, entry]) => ({ number: memoryIdNumber(id) ?? Number.MAX_SAFE_INTEGER, id, entry }))
+    .filter((each) => each.number >= number)
+    .sort((a, b) => a.number - b.number);
+  for (const { id, entry } of beyond) shown.push({ id, withheld: withhold(entry) });
+  return shown;
 }
 
 /**

@@ -7,37 +7,45 @@ import { untilAborted } from '../lib/abort.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
-import { version } from '../lib/version.ts';
+import { commit, version } from '../lib/version.ts';
 import { serveStatus } from '../status/serve-status.ts';
 import { createMetrics, type Metrics } from '../metrics/collect.ts';
 import { readProcessUsage } from '../metrics/process-usage.ts';
 import { keepFastStatus } from './fast-status.ts';
-import { followConfig, type ConfigInputs } from './follow-config.ts';
-import { describeReadings } from './describe-readings.ts';
-import { keepInventory } from './inventory-loop.ts';
-import { keepLabels, leaveLabels } from './keep-labels.ts';
-import { keepOffers } from './keep-offers.ts';
-import { labelPlace } from './label-settings.ts';
+import { followConfig, type ConfigInputs } from './config/follow-config.ts';
+import { describeReadings } from './cdi/describe-readings.ts';
+import { heedDriverRelease } from './driver/driver-release.ts';
+import { keepLabels } from './labels/keep-labels.ts';
+import { readDriverUnlessReleased } from './driver/read-driver.ts';
+import { reportVerdicts } from './health/report-verdicts.ts';
+import { keepOffers } from './offers/keep-offers.ts';
+import { leaveNode } from './leave-node.ts';
+import { labelPlace } from './labels/label-settings.ts';
 import { emptyNode, type Node } from './node.ts';
 import { NodeProbe } from './node-probe.ts';
 import { readNodeStatus } from './node-status.ts';
 import { runForEach } from './run-for-each.ts';
-import { serveNode } from './serve-node.ts';
+import { serveNode } from './serving/serve-node.ts';
 import { serveProbes } from './serve-probes.ts';
 import {
   type DriverSettings,
   describeSettings,
   driverSettings,
   fastStatusSettings,
+  healthRules,
   inventorySettings,
   servingSettings,
   statusSettings,
 } from './settings.ts';
 import { runTogether, type Task } from './supervise.ts';
+import { tellHealth } from './health/tell-health.ts';
+import { tellingSettings } from './health/telling-settings.ts';
 
 export interface AgentInputs extends ConfigInputs {
   /** Opens the driver that the settings ask for; whoever asked disposes of it. */
   readonly openDriver: (settings: DriverSettings) => Driver;
+  /** Of the Node that runs this. */
+  readonly nodeVersion: string;
 }
 
 interface AgentParts {
@@ -57,8 +65,8 @@ export async function runAgent(
   deps: { readonly clock: Clock; readonly log: Log },
   signal: AbortSignal,
 ): Promise<void> {
-  const node = emptyNode(deps.clock);
   const config = new Latest<Config>(inputs.withoutFile);
+  const node = emptyNode(deps.clock, () => healthRules(config.value));
   const usable = new Latest(false);
   const probe = new NodeProbe(node, config, usable, deps.clock);
   const status = (): NodeStatus => readNodeStatus(node, config.value, deps.clock);
@@ -70,7 +78,7 @@ export async function runAgent(
     startTimeSeconds: performance.timeOrigin / 1000,
   });
   const parts = { ...deps, metrics, probe };
-  deps.log.info({ version }, 'slicewise agent starts');
+  deps.log.info({ version, commit, node: inputs.nodeVersion }, 'slicewise agent starts');
   await runTogether(
     [
       (until) => followConfig(inputs, config, usable, parts, until),
@@ -91,7 +99,7 @@ export async function runAgent(
       async (until) => {
         await usable.until((ready) => ready, until);
         await runTogether(nodeTasks(node, config, inputs, parts), until);
-        await leaveLabels(node, dirname(servingSettings(config.value).kubeletSocket), deps.log);
+        await leaveNode(node, dirname(servingSettings(config.value).kubeletSocket), deps.log);
       },
     ],
     signal,
@@ -109,11 +117,15 @@ function nodeTasks(
   const { metrics } = parts;
   const observer: KubeletObserver = {
     registration: (resource, result) => metrics.registration(resource, result),
-    connected(resource, connected) {
-      node.serving.connected(resource, connected);
-      metrics.connected(resource, connected);
+    connected(resource, endpoint) {
+      node.serving.connected(resource, endpoint !== null);
+      metrics.connected(resource, endpoint !== null);
     },
     unregistered: (resource, reason) => node.serving.unregistered(resource, reason),
+    malformed(resource, problem) {
+      metrics.refusal(resource, 'malformed');
+      parts.log.warn({ resource, reason: 'malformed' }, `refused: ${problem}`);
+    },
     rpc: (method, code, seconds) => metrics.rpc(method, code, seconds),
   };
   return [
@@ -125,13 +137,21 @@ function nodeTasks(
       runForEach(
         config,
         driverSettings,
-        async (wanted, stop) => {
-          await using driver = openDriver(wanted);
-          const inventory = { driver, settings: () => inventorySettings(config.value), observer: metrics };
-          await keepInventory(node.inventory, { ...parts, ...inventory }, stop);
+        (wanted, stop) => {
+          const settings = () => inventorySettings(config.value);
+          const deps = { ...parts, openDriver: () => openDriver(wanted), settings, observer: metrics };
+          return readDriverUnlessReleased(node, deps, stop);
         },
         signal,
       ),
+    (signal) =>
+      runForEach(
+        config,
+        (newest) => servingSettings(newest).stateDir,
+        (stateDir, stop) => heedDriverRelease(node.driverRelease, stateDir, parts, stop),
+        signal,
+      ),
+    (signal) => reportVerdicts(node, parts, signal),
     (signal) =>
       runForEach(
         config,
@@ -146,6 +166,21 @@ function nodeTasks(
         fastStatusSettings,
         async (settings, stop) =>
           settings === null ? untilAborted(stop) : keepFastStatus(node, settings, parts, stop),
+        signal,
+      ),
+    (signal) =>
+      runForEach(
+        config,
+        tellingSettings,
+        async (settings, stop) =>
+          settings === null
+            ? untilAborted(stop)
+            : tellHealth(
+                node,
+                settings,
+                { ...parts, settingsNow: () => tellingSettings(config.value) },
+                stop,
+              ),
         signal,
       ),
     (signal) =>

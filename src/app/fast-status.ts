@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Counts } from '../cluster/allocatable.ts';
 import { keepAllocatable } from '../cluster/keep-allocatable.ts';
-import type { NodeStatusApi } from '../cluster/node-api.ts';
 import { listHealthyDevices } from '../kubelet/pod-resources.ts';
 import type { Clock } from '../lib/clock.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import type { Metrics } from '../metrics/collect.ts';
-import { readBootText } from '../state/boot-id.ts';
+import { tellBootText } from '../state/boot-id.ts';
 import type { Node } from './node.ts';
+import { nodeApiOpener } from './node-api-opener.ts';
 import type { FastStatusSettings } from './settings.ts';
 import { runTogether } from './supervise.ts';
 
@@ -18,8 +18,6 @@ export interface FastStatusDeps {
   readonly metrics: Pick<Metrics, 'nodeStatusWrite'>;
 }
 
-const requestTimeoutMs = 5000;
-
 /** Writes the node's allocatable ahead of the kubelet while this agent serves the node. Ends with the signal and never fails. */
 export async function keepFastStatus(
   node: Node,
@@ -28,7 +26,7 @@ export async function keepFastStatus(
   signal: AbortSignal,
 ): Promise<void> {
   const counts = new Latest<Counts>(new Map());
-  const bootId = (await readBootText(procfsRoot).catch(() => '')) || null;
+  const bootId = await tellBootText(procfsRoot);
   await runTogether(
     [
       (until) => followLists(node, counts, until),
@@ -37,10 +35,7 @@ export async function keepFastStatus(
           counts,
           {
             nodeName,
-            openApi: async (): Promise<NodeStatusApi> => {
-              const { openNodeApi } = await import('../cluster/kubernetes-node-api.ts');
-              return openNodeApi({ nodeName, kubeconfig, timeoutMs: requestTimeoutMs });
-            },
+            openApi: nodeApiOpener({ nodeName, kubeconfig }),
             askKubelet: async (stop) => countDevices(await listHealthyDevices(podResourcesSocket, stop)),
             bootId,
             clock,

@@ -39,7 +39,8 @@ export class NodeProbe {
   }
 
   readiness(): Readiness {
-    const { inventory, described, offers, remarks, serving, stateTrouble, listTrouble, books } = this.#node;
+    const { inventory, health, described, offers, remarks, serving, stateTrouble, listTrouble, books } =
+      this.#node;
     if (!this.#usable.value) {
       const reason = this.#configProblem === null ? 'starting' : `config: ${this.#configProblem}`;
       return { ok: false, reasons: [reason] };
@@ -56,6 +57,8 @@ export class NodeProbe {
         reason: serving.whyUnregistered(resource),
       })),
       inventory: inventory.value,
+      health: health.verdicts.value.gpus,
+      driverClosed: this.#node.driverRelease.isClosed.value,
       degradations: (remarks.value?.degradations ?? []).map(({ message }) => message),
       cdi: described.value?.cdi ?? null,
       orphans: books.areNeeded ? books.holdings.entries.filter(isOrphan).length : 0,

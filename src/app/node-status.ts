@@ -3,6 +3,7 @@ import type { AgentStatus, InventoryStatus, NodeStatus } from '../allocation/sta
 import type { Config } from '../config/config.ts';
 import type { Clock } from '../lib/clock.ts';
 import { version } from '../lib/version.ts';
+import { describeHealth } from './health/health-status.ts';
 import type { Node } from './node.ts';
 import { isStale } from './readiness.ts';
 
@@ -14,6 +15,7 @@ export function readNodeStatus(node: Node, config: Config, clock: Clock): NodeSt
     agent: describeAgent(node),
     inventory: describeInventory(node, config.flags.agent.rescanIntervalMs, nowMs),
     snapshot: inventory.value.reading?.snapshot ?? null,
+    health: describeHealth(node.health.verdicts.value),
     offer: books.offer,
     isTracked: books.areNeeded,
     resources: offers.value.map((offer) => ({
@@ -31,13 +33,21 @@ function describeAgent({ holdsLock, serving }: Node): AgentStatus {
   return { version, role, reason: serving.waitingFor ?? 'no longer serving' };
 }
 
-function describeInventory({ inventory }: Node, rescanIntervalMs: number, nowMs: number): InventoryStatus {
+function describeInventory(
+  { inventory, driverRelease }: Node,
+  rescanIntervalMs: number,
+  nowMs: number,
+): InventoryStatus {
   const { reading, failure } = inventory.value;
   const ageMs = reading === null ? null : nowMs - reading.readAtMs;
   return {
     ageSeconds: ageMs === null ? null : Math.round(ageMs) / 1000,
     isStale: ageMs !== null && isStale(ageMs, rescanIntervalMs),
     failure,
+    driverClosedUntil:
+      driverRelease.isClosed.value && driverRelease.until.value !== null
+        ? new Date(driverRelease.until.value).toISOString()
+        : null,
     unreadable: (reading?.snapshot.unreadable ?? []).map(({ index, error }) => ({ index, error })),
   };
 }

@@ -1,6 +1,8 @@
+import type { Gpu, Snapshot } from '../inventory/gpu.ts';
+import type { GpuVerdict } from '../health/verdict.ts';
 import type { ResourceName } from '../resources/resource-name.ts';
-import type { CdiState } from './described.ts';
-import type { InventoryState } from './inventory-loop.ts';
+import type { CdiState } from './cdi/described.ts';
+import type { InventoryState } from './driver/inventory-loop.ts';
 
 /** What the readiness of the agent depends on. Times are milliseconds of the monotonic clock. */
 export interface ReadinessFacts {
@@ -12,6 +14,10 @@ export interface ReadinessFacts {
   readonly waitingFor: string | null;
   readonly resources: readonly ResourceFacts[];
   readonly inventory: InventoryState;
+  /** What is held against GPUs, by UUID. */
+  readonly health: ReadonlyMap<string, Pick<GpuVerdict, 'state' | 'findings' | 'unmonitored'>>;
+  /** Whether the driver is closed because an admin wants it so. */
+  readonly driverClosed: boolean;
   /** What cannot be offered as the config asks, one sentence each. */
   readonly degradations: readonly string[];
   /** `null` where containers are not given devices by CDI name. */
@@ -47,8 +53,8 @@ export function isStale(ageMs: number, rescanIntervalMs: number): boolean {
 }
 
 /**
- * Ready: registered with the live kubelet, or standing by, with a fresh inventory. A node without a driver or without GPUs is
- * ready with 0 devices: there is nothing that a restart or an admin's look could mend in the agent.
+ * Ready: registered with the live kubelet, or standing by, with a fresh inventory. A node without GPUs is ready with 0 devices: there is
+ * nothing to be mended on it. One without a driver is not where the PCI bus has GPUs, and is where nobody can say what it has.
  */
 export function judgeReadiness(facts: ReadinessFacts): Readiness {
   const problems = [
@@ -65,17 +71,18 @@ export function judgeReadiness(facts: ReadinessFacts): Readiness {
 function notes({
   standingBy,
   resources,
-  inventory: { reading, failure },
+  inventory,
+  health,
   degradations,
   cdi,
   orphans,
   memoryPause,
   troubles,
 }: ReadinessFacts): readonly string[] {
-  const lost = (reading?.snapshot.gpus ?? []).filter((gpu) => gpu.error !== null);
+  const { reading, failure } = inventory;
   return [
     ...(standingBy ? ['standing by: another agent serves this node'] : []),
-    ...(resources.length === 0 ? [`0 devices: ${failure ?? whyNothing(reading)}`] : []),
+    ...(resources.length === 0 ? [`0 devices: ${whyNothing(inventory)}`] : []),
     ...(reading !== null && failure !== null ? [`the newest reading failed: ${failure}`] : []),
     ...degradations,
     ...(orphans === 0
@@ -84,27 +91,54 @@ function notes({
     ...(memoryPause === null ? [] : [`no GPU memory is given out: ${memoryPause}`]),
     ...troubles,
     ...(cdi?.trouble ?? []).map((each) => `cdi: ${each}`),
+    ...(reading === null ? [] : gpuNotes(reading.snapshot, health)),
+  ];
+}
+
+function gpuNotes({ gpus, unreadable }: Snapshot, health: ReadinessFacts['health']): readonly string[] {
+  const lost = gpus.filter((gpu) => gpu.error !== null);
+  return [
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
-    ...(reading?.snapshot.unreadable ?? []).map(
-      ({ index, error }) => `GPU ${index} is not offered: ${error}`,
+    ...unreadable.map(({ index, error }) => `GPU ${index} is not offered: ${error}`),
+    ...healthNotes(gpus, health),
+  ];
+}
+
+/** GPUs that answer and are out, that somebody has to look after, or of whose faults nobody would hear. */
+function healthNotes(gpus: readonly Gpu[], health: ReadinessFacts['health']): readonly string[] {
+  const answering = gpus.filter(({ error }) => error === null);
+  const blind = answering.map((gpu) => ({ gpu, why: health.get(gpu.uuid)?.unmonitored ?? null }));
+  return [
+    ...answering.flatMap(({ index, uuid }) => {
+      const verdict = health.get(uuid);
+      const found = verdict?.findings.filter(({ effect }) => effect !== 'noted') ?? [];
+      if (verdict === undefined || found.length === 0) return [];
+      return [`GPU ${index} (${uuid}) is ${verdict.state}: ${found.map(({ what }) => what).join('; ')}`];
+    }),
+    ...[...Map.groupBy(blind, ({ why }) => why)].flatMap(([why, members]) =>
+      why === null
+        ? []
+        : [`faults would not be told of GPU ${members.map(({ gpu }) => gpu.index).join(', ')}: ${why}`],
     ),
   ];
 }
 
-function whyNothing(reading: InventoryState['reading']): string {
+function whyNothing({ reading, failure, pciGpus }: InventoryState): string {
+  if (reading === null && pciGpus === 0) return 'no NVIDIA GPU on this node';
+  if (failure !== null) return failure;
   return (reading?.snapshot.gpus ?? []).length === 0
     ? 'the driver shows no GPU'
     : 'the config offers none of the GPUs that the driver shows';
 }
 
-function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFacts): readonly string[] {
-  const { reading, failure, noDriver } = inventory;
-  if (reading === null) {
-    if (noDriver) return [];
-    return [
-      failure === null ? 'inventory: the GPUs are being read for the first time' : `inventory: ${failure}`,
-    ];
-  }
+function inventoryProblems({
+  inventory,
+  nowMs,
+  rescanIntervalMs,
+  driverClosed,
+}: ReadinessFacts): readonly string[] {
+  const { reading, failure } = inventory;
+  if (reading === null) return withoutReading(inventory);
   const { gpus, unreadable } = reading.snapshot;
   if (gpus.length === 0 && unreadable.length > 0) {
     return [
@@ -112,10 +146,18 @@ function inventoryProblems({ inventory, nowMs, rescanIntervalMs }: ReadinessFact
     ];
   }
   const ageMs = nowMs - reading.readAtMs;
-  if (!isStale(ageMs, rescanIntervalMs)) return [];
+  if (driverClosed || !isStale(ageMs, rescanIntervalMs)) return [];
   return [
     `inventory: last read ${Math.round(ageMs / 1000)} s ago: ${failure ?? 'the driver does not answer'}`,
   ];
+}
+
+function withoutReading({ failure, noDriver, pciGpus }: InventoryState): readonly string[] {
+  if (failure === null) return ['inventory: the GPUs are being read for the first time'];
+  if (pciGpus === 0 || (pciGpus === null && noDriver)) return [];
+  if (!noDriver) return [`inventory: ${failure}`];
+  const gpus = pciGpus === 1 ? 'an NVIDIA GPU' : `${pciGpus} NVIDIA GPUs`;
+  return [`inventory: this node has ${gpus} and no driver: ${failure}`];
 }
 
 function servingProblems(facts: ReadinessFacts): readonly string[] {

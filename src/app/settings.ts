@@ -1,11 +1,12 @@
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
-import { cdiFeatures } from '../allocation/cdi-plan.ts';
+import { cdiFeatures } from '../allocation/cdi/cdi-plan.ts';
 import type { Fit } from '../allocation/promise.ts';
-import type { SharedDevicesPolicy } from '../allocation/preferred-shares.ts';
+import type { SharedDevicesPolicy } from '../allocation/preferred/preferred-shares.ts';
 import type { ResponseSettings } from '../allocation/response.ts';
 import type { DescribeOptions } from '../cdi/describe-node.ts';
 import type { Config } from '../config/config.ts';
+import type { HealthRules } from '../health/facts.ts';
 import type { DriverOptions } from '../inventory/open-driver.ts';
 import { OperatorError } from '../lib/errors.ts';
 import { statusFolder } from '../status/status-socket.ts';
@@ -15,7 +16,7 @@ import type { ResourceSettings } from '../resources/resource-settings.ts';
 /** What the choice and the opening of the driver depend on; an edit opens the driver anew. */
 export type DriverSettings = Omit<DriverOptions, 'self'>;
 
-export function driverSettings({ flags }: Config): DriverSettings {
+export function driverSettings({ flags, health }: Config): DriverSettings {
   const { agent, plugin, deviceDiscoveryStrategy: strategy } = flags;
   // The config refuses what is not built, so this is a second bolt, not the door.
   if (strategy === 'tegra')
@@ -29,6 +30,7 @@ export function driverSettings({ flags }: Config): DriverSettings {
     containerDriverRoot: plugin.containerDriverRoot,
     sysfsRoot: agent.sysfsRoot,
     procfsRoot: agent.procfsRoot,
+    kernelLog: health.kernelLog ? '/dev/kmsg' : null,
   };
 }
 
@@ -37,13 +39,31 @@ export interface InventorySettings {
   readonly rescanIntervalMs: number;
   readonly devRoot: string;
   readonly imexChannelIds: readonly number[];
+  /** Where the kernel says which GPUs the PCI bus has; `null` where the GPUs are simulated. */
+  readonly pciSysfsRoot: string | null;
 }
 
-export function inventorySettings({ flags, imex }: Config): InventorySettings {
+export function inventorySettings(config: Config): InventorySettings {
+  const { flags, imex } = config;
+  const { strategy, scenario } = driverSettings(config);
+  const areSimulated = strategy === 'simulated' || (strategy === 'auto' && scenario !== null);
   return {
     rescanIntervalMs: flags.agent.rescanIntervalMs,
     devRoot: flags.nvidiaDevRoot,
     imexChannelIds: imex.channelIDs,
+    pciSysfsRoot: areSimulated ? null : flags.agent.sysfsRoot,
+  };
+}
+
+/** What is made of what the driver tells; an edit counts for what is told from then on. */
+export function healthRules({ health: { xids, disabled, enabled } }: Config): HealthRules {
+  return {
+    xids: {
+      file: xids,
+      disabled: { all: disabled.allXids, xids: disabled.xids },
+      enabled: { all: enabled.allXids, xids: enabled.xids },
+    },
+    signsCount: !disabled.all || enabled.all,
   };
 }
 

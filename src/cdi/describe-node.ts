@@ -1,9 +1,9 @@
 import { join } from 'node:path';
-import type { HookName } from '../allocation/cdi-hooks.ts';
-import { qualify, type CdiClass, type CdiNames } from '../allocation/cdi-names.ts';
-import { planCdi, type CdiFeature, type CdiPlan } from '../allocation/cdi-plan.ts';
-import { checkSpec } from '../allocation/cdi-rules.ts';
-import { renderSpec } from '../allocation/cdi-spec.ts';
+import type { HookName } from '../allocation/cdi/cdi-hooks.ts';
+import { qualify, type CdiClass, type CdiNames } from '../allocation/cdi/cdi-names.ts';
+import { planCdi, type CdiFeature, type CdiPlan } from '../allocation/cdi/cdi-plan.ts';
+import { checkSpec } from '../allocation/cdi/cdi-rules.ts';
+import { type CdiSpec, renderSpec } from '../allocation/cdi/cdi-spec.ts';
 import type { DeviceIdStrategy } from '../allocation/response.ts';
 import type { CharacterDeviceProbe, DeviceNodes } from '../inventory/device-nodes.ts';
 import type { Gpu, Snapshot } from '../inventory/gpu.ts';
@@ -31,7 +31,8 @@ export interface DescribeOptions extends DriverFinderOptions {
 
 /** The node as container runtimes are to know it. */
 export interface NodeDescription {
-  /** Texts of our spec files. */
+  /** Our specs, and the texts of their files. */
+  readonly specs: ReadonlyMap<CdiClass, CdiSpec>;
   readonly texts: ReadonlyMap<CdiClass, string>;
   readonly names: CdiNames;
   /** Why a GPU or a MIG instance cannot be given by name, by its UUID. */
@@ -88,6 +89,7 @@ export class NodeDescriber {
     const hookTrouble = hooksMissed ? program.trouble : null;
     const ownTrouble = names === 'toolkit' ? [] : [driver.trouble, hookTrouble];
     return {
+      specs: new Map(specs),
       texts: new Map(specs.map(([cdiClass, spec]) => [cdiClass, renderSpec(spec)])),
       ...(toolkit === null ? plan : this.#withToolkit(plan, snapshot.gpus, toolkit)),
       trouble: [...ownTrouble.filter((each) => each !== null), ...(toolkit?.unreadable ?? [])],

@@ -1,6 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import type { DisplayNodes } from '../allocation/cdi-plan.ts';
+import type { DisplayNodes } from '../allocation/cdi/cdi-plan.ts';
 import type { Gpu } from '../inventory/gpu.ts';
 import { sysfsName } from '../inventory/numa.ts';
 import { orWhenAbsent } from './absence.ts';

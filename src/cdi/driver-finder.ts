@@ -1,6 +1,6 @@
 import { readFile, stat } from 'node:fs/promises';
 import { join, posix } from 'node:path';
-import type { DriverFiles, HostFile } from '../allocation/driver-files.ts';
+import type { DriverFiles, HostFile } from '../allocation/cdi/driver-files.ts';
 import { findLibraries, libraryFoldersToSearch, type DriverLibraries } from './driver-libraries.ts';
 import { findFirmware, findPrograms, findSockets, type RootedFile } from './driver-programs.ts';
 import { orWhenAbsent } from './absence.ts';

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { SymbolicLink } from '../allocation/driver-files.ts';
+import type { SymbolicLink } from '../allocation/cdi/driver-files.ts';
 import { chooseVersion } from './driver-version.ts';
 import type { RootedFiles } from './rooted-files.ts';
 

@@ -1,5 +1,5 @@
 import { posix } from 'node:path';
-import type { CdiFeature, FeatureFiles } from '../allocation/cdi-plan.ts';
+import type { CdiFeature, FeatureFiles } from '../allocation/cdi/cdi-plan.ts';
 import type { DevFiles } from './dev-files.ts';
 import { RootedFiles } from './rooted-files.ts';
 

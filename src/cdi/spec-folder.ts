@@ -1,10 +1,10 @@
-import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { cdiClasses, ownFileName, type CdiClass } from '../allocation/cdi-names.ts';
+import { cdiClasses, ownFileName, type CdiClass } from '../allocation/cdi/cdi-names.ts';
 import type { Clock } from '../lib/clock.ts';
-import { OperatorError, systemErrorCode, toError } from '../lib/errors.ts';
+import { OperatorError, toError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { readSpecFile, replaceSpecFile } from './spec-file.ts';
 
 export interface SpecFolderDeps {
   readonly clock: Clock;
@@ -45,12 +45,12 @@ export class SpecFolder {
 
   async #write(cdiClass: CdiClass, text: string): Promise<boolean> {
     const path = this.#file(cdiClass);
-    const before = await this.#attempt(path, 'read', () => readText(path));
+    const before = await this.#attempt(path, 'read', () => readSpecFile(path));
     // Only what was right once and is still wanted can have been spoiled by somebody else.
     const spoiled = before !== text && this.#inForce.get(cdiClass) === text;
     if (before !== text) {
-      await this.#attempt(path, 'written', () => replaceFile(this.path, path, text));
-      const after = await this.#attempt(path, 'read back', () => readText(path));
+      await this.#attempt(path, 'written', () => replaceSpecFile(path, text));
+      const after = await this.#attempt(path, 'read back', () => readSpecFile(path));
       if (after !== text)
         throw new OperatorError(
           'cdi-folder',
@@ -66,7 +66,7 @@ export class SpecFolder {
   async #remove(cdiClass: CdiClass): Promise<void> {
     const path = this.#file(cdiClass);
     this.#inForce.delete(cdiClass);
-    const there = await this.#attempt(path, 'read', () => readText(path));
+    const there = await this.#attempt(path, 'read', () => readSpecFile(path));
     if (there === null || (await this.#deps.isHeld(cdiClass))) return;
     await this.#attempt(path, 'removed', () => rm(path, { force: true }));
     this.#deps.log.info({ file: path }, 'CDI spec removed: nothing uses it any more');
@@ -110,31 +110,5 @@ export class SpecFolder {
 
   #file(cdiClass: CdiClass): string {
     return join(this.path, ownFileName(cdiClass));
-  }
-}
-
-/** `null` when there is no file. */
-async function readText(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if (systemErrorCode(thrown) === 'ENOENT') return null;
-    throw thrown;
-  }
-}
-
-/** Puts a whole file in place at one stroke; runtimes take no file whose name ends in `.tmp`. */
-async function replaceFile(folder: string, path: string, text: string): Promise<void> {
-  const made = await mkdir(folder, { recursive: true, mode: 0o755 });
-  if (made !== undefined) await chmod(folder, 0o755);
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  const unfinished = join(folder, `.${name}.${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    await writeFile(unfinished, text, { flag: 'wx', mode: 0o644 });
-    await chmod(unfinished, 0o644);
-    await rename(unfinished, path);
-  } catch (thrown) {
-    await rm(unfinished, { force: true }).catch(() => undefined);
-    throw thrown;
   }
 }

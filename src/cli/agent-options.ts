@@ -94,6 +94,7 @@ const headings: Partial<Record<SettingGroup, string>> = {
   labels: 'Options for labels:',
   gfd: 'Options for labels:',
   memory: 'Options for GPU memory:',
+  health: 'Options for health:',
 };
 
 function describe(setting: Setting<unknown>): string {

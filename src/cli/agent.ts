@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { perNodeConfig, type PerNodeConfig } from '../app/per-node-config.ts';
+import { perNodeConfig, type PerNodeConfig } from '../app/config/per-node-config.ts';
 import { type DriverSettings, driverSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
 import { configFilePath, loadConfig } from '../config/load.ts';
@@ -36,7 +36,8 @@ interface Given {
   readonly withoutFile: Config;
 }
 
-async function serve(given: Given, notes: readonly string[], { env, self, signal }: Terminal): Promise<void> {
+async function serve(given: Given, notes: readonly string[], terminal: Terminal): Promise<void> {
+  const { env, self, signal, nodeVersion } = terminal;
   const deps = { clock: systemClock, log: createLog(given.withoutFile.flags.agent.logLevel) };
   const open = (settings: DriverSettings): Driver => openDriver({ ...settings, self }, deps);
   const first = driverSettings(given.withoutFile);
@@ -53,7 +54,7 @@ async function serve(given: Given, notes: readonly string[], { env, self, signal
   };
   if (!hasFile) for (const note of notes) deps.log.warn(note);
   try {
-    await runAgent({ ...given, env, openDriver: openOrTakeEarly }, deps, signal);
+    await runAgent({ ...given, env, nodeVersion, openDriver: openOrTakeEarly }, deps, signal);
   } finally {
     await early?.[Symbol.asyncDispose]();
   }

@@ -16,9 +16,21 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "show this node's GPUs and who holds them",
     load: async () => (await import('./status.ts')).runStatusCommand,
   },
+  health: {
+    summary: 'how the GPUs of this node are, and what is to be done',
+    load: async () => (await import('./health.ts')).runHealthCommand,
+  },
+  driver: {
+    summary: 'close the driver for a while, so that a GPU can be reset',
+    load: async () => (await import('./driver.ts')).runDriverCommand,
+  },
   labels: {
     summary: "print this node's labels",
     load: async () => (await import('./labels.ts')).runLabelsCommand,
+  },
+  cdi: {
+    summary: 'describe the GPUs of a machine without Kubernetes to Docker and Podman',
+    load: async () => (await import('./cdi.ts')).runCdiCommand,
   },
   demo: {
     summary: 'see the agent work on a simulated node, without a GPU',
@@ -32,11 +44,16 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     summary: 'containers that the kubelet has lost: list them, or say that they have ended',
     load: async () => (await import('./orphans.ts')).runOrphansCommand,
   },
+  version: {
+    summary: 'which version this is',
+    load: async () => (await import('./version.ts')).runVersionCommand,
+  },
 };
 
 /** Runs one command line and returns its exit code. */
 export async function runCli(argv: readonly string[], terminal: Terminal): Promise<ExitCode> {
-  const [name, ...args] = argv;
+  const [first, ...args] = argv;
+  const name = first === '--version' || first === '-V' ? 'version' : first;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
     terminal.stdout.write(usage());
     return name === undefined ? 2 : 0;

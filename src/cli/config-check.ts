@@ -1,5 +1,5 @@
 import type { Config } from '../config/config.ts';
-import { loadConfig } from '../config/load.ts';
+import { type ConfigFile, loadConfig } from '../config/load.ts';
 import { compareWithNvidia } from '../config/nvidia-differences.ts';
 import { renderProblems } from '../config/problem.ts';
 import { readConfigText } from '../config/read-file.ts';
@@ -9,10 +9,11 @@ import type { ExitCode, Terminal } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
 /** Prints every problem of a config file, or one line that says what it does, and its notes. */
-export async function checkConfig(path: string, terminal: Terminal): Promise<ExitCode> {
+export async function checkConfig(file: Omit<ConfigFile, 'text'>, terminal: Terminal): Promise<ExitCode> {
+  const { path } = file;
   const text = await readOrComplain(path, terminal);
   if (text === null) return 2;
-  const loaded = await loadConfig({ flags: {}, env: {}, file: { path, text } });
+  const loaded = await loadConfig({ flags: {}, env: {}, file: { ...file, text } });
   if (loaded.kind === 'invalid') {
     terminal.stdout.write(`${renderProblems(loaded.problems).join('\n')}\n`);
     return 2;

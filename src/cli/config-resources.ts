@@ -1,7 +1,7 @@
-import { capOf } from '../allocation/memory-view.ts';
+import { capOf } from '../allocation/memory/memory-view.ts';
 import { promisedUnits } from '../allocation/promise.ts';
-import type { MemoryTerms } from '../app/books.ts';
-import { planNodeMemory, withoutMemoryOnly } from '../app/memory-terms.ts';
+import type { MemoryTerms } from '../app/books/books.ts';
+import { planNodeMemory, withoutMemoryOnly } from '../app/offers/memory-terms.ts';
 import { driverSettings, resourceSettings } from '../app/settings.ts';
 import type { Config } from '../config/config.ts';
 import { formatMemory } from '../config/file-values.ts';

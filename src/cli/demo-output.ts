@@ -1,5 +1,5 @@
 import { styleText } from 'node:util';
-import type { StoryEvent } from '../simulator/story.ts';
+import type { StoryEvent } from '../simulator/story/story.ts';
 import type { OutputStream } from './terminal.ts';
 import { textTable } from './text-table.ts';
 

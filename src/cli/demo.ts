@@ -1,6 +1,6 @@
 import { isPresetName } from '../inventory/simulated/scenario.ts';
 import { describeError, OperatorError } from '../lib/errors.ts';
-import { tellStory, type StoryEvent } from '../simulator/story.ts';
+import { tellStory, type StoryEvent } from '../simulator/story/story.ts';
 import { createParser, parseWith } from './commander.ts';
 import { jsonPrinter, textPrinter, type StoryPrinter } from './demo-output.ts';
 import type { ExitCode, RunCommand, Terminal } from './terminal.ts';

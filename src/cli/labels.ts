@@ -1,17 +1,20 @@
 import { Option } from 'commander';
-import { labelLines } from '../app/label-lines.ts';
+import { labelOnce } from '../app/labels/label-once.ts';
+import { labelPlace } from '../app/labels/label-settings.ts';
+import { labelLines } from '../app/labels/label-lines.ts';
 import { driverSettings } from '../app/settings.ts';
-import { snapshotLabels } from '../app/snapshot-labels.ts';
+import { snapshotLabels } from '../app/labels/snapshot-labels.ts';
 import type { Config } from '../config/config.ts';
-import { configFilePath, loadConfig } from '../config/load.ts';
-import { renderProblems } from '../config/problem.ts';
-import { readConfigText } from '../config/read-file.ts';
+import { settings } from '../config/settings.ts';
+import type { Driver } from '../inventory/driver.ts';
+import type { Snapshot } from '../inventory/gpu.ts';
 import { openDriver } from '../inventory/open-driver.ts';
 import { systemClock } from '../lib/clock.ts';
-import { describeError } from '../lib/errors.ts';
-import { silentLog } from '../lib/log.ts';
-import { addAgentOptions, doubleDashes, type RawFlags } from './agent-options.ts';
+import { describeError, OperatorError } from '../lib/errors.ts';
+import { createLog, silentLog } from '../lib/log.ts';
+import { addAgentOptions, doubleDashes } from './agent-options.ts';
 import { createParser, parseWith } from './commander.ts';
+import { loadGivenConfig } from './load-given-config.ts';
 import type { RunCommand, Terminal } from './terminal.ts';
 
 /** `slicewise labels`: prints the labels of this node, without Kubernetes. */
@@ -25,41 +28,57 @@ export const runLabelsCommand: RunCommand = async (args, terminal) => {
         .choices(['text', 'json'])
         .default('text'),
     )
+    .option(
+      '--oneshot',
+      'write them once where labels.output says, leave them there and print nothing (env GFD_ONESHOT)',
+      false,
+    )
     .addHelpText(
       'after',
-      '\nExit codes: 0 printed, 1 the GPUs cannot be read, 2 wrong use or config. What each label means: docs/labels.md.\n',
+      '\nExit codes: 0 printed or written, 1 the GPUs cannot be read or the labels not be written, 2 wrong use or config. ' +
+        'What each label means: docs/labels.md.\n',
     )
     .action(() => {});
   const flags = addAgentOptions(parser);
   const code = await parseWith(parser, doubleDashes(args));
   if (code !== null) return code;
-  const config = await load(flags, terminal);
+  const { output, oneshot } = parser.opts<LabelsOptions>();
+  const { isAsked, env } = takeOneshot(terminal.env);
+  const config = await loadGivenConfig('labels', flags, { ...terminal, env });
   if (config === null) return 2;
-  const { output } = parser.opts<{ readonly output: 'text' | 'json' }>();
+  const place = oneshot || isAsked ? labelPlace(config) : null;
+  if ((oneshot || isAsked) && place === null) {
+    terminal.stderr.write(
+      'slicewise labels: --oneshot needs a place: --labels-output file, or api with cluster.enabled\n',
+    );
+    return 2;
+  }
   try {
     const labels = await readLabels(config, terminal);
-    terminal.stdout.write(output === 'json' ? `${JSON.stringify(labels, null, 2)}\n` : labelLines(labels));
+    if (place === null)
+      terminal.stdout.write(output === 'json' ? `${JSON.stringify(labels, null, 2)}\n` : labelLines(labels));
+    else await labelOnce(place, labels, createLog('warn'), terminal.signal);
     return 0;
   } catch (thrown) {
-    terminal.stderr.write(
-      `slicewise labels: the GPUs of this node cannot be read: ${describeError(thrown)}\n`,
-    );
+    terminal.stderr.write(`slicewise labels: ${describeError(thrown)}\n`);
     return 1;
   }
 };
 
-/** `null` when something is wrong with it, which has been said. */
-async function load(flags: RawFlags, { env, stderr }: Terminal): Promise<Config | null> {
-  const path = configFilePath({ flags, env });
-  try {
-    const file = path === null ? null : { path, text: await readConfigText(path) };
-    const loaded = await loadConfig({ flags, env, file });
-    if (loaded.kind === 'ok') return loaded.config;
-    stderr.write(`slicewise labels: ${renderProblems(loaded.problems).join('\n  ')}\n`);
-  } catch (thrown) {
-    stderr.write(`slicewise labels: ${describeError(thrown)}\n`);
-  }
-  return null;
+interface LabelsOptions {
+  readonly output: 'text' | 'json';
+  readonly oneshot: boolean;
+}
+
+/** The agent refuses the variable, which is no setting of an agent's; here it means what it means to GPU Feature Discovery. */
+function takeOneshot({ GFD_ONESHOT: text, ...env }: Terminal['env']): {
+  readonly isAsked: boolean;
+  readonly env: Terminal['env'];
+} {
+  const given = text === undefined ? false : settings['flags.gfd.oneshot'].kind.fromText(text, [text]);
+  return typeof given === 'boolean'
+    ? { isAsked: given, env }
+    : { isAsked: false, env: { ...env, GFD_ONESHOT: text } };
 }
 
 async function readLabels(config: Config, { self }: Terminal): Promise<Readonly<Record<string, string>>> {
@@ -67,5 +86,14 @@ async function readLabels(config: Config, { self }: Terminal): Promise<Readonly<
     { ...driverSettings(config), self },
     { clock: systemClock, log: silentLog() },
   );
-  return snapshotLabels(await driver.snapshot(), config);
+  return snapshotLabels(await readSnapshot(driver), config);
+}
+
+/** @throws OperatorError `no-gpus` */
+async function readSnapshot(driver: Driver): Promise<Snapshot> {
+  try {
+    return await driver.snapshot();
+  } catch (cause) {
+    throw new OperatorError('no-gpus', 'the GPUs of this node cannot be read', { cause });
+  }
 }

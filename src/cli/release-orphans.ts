@@ -1,13 +1,9 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { askRelease } from '../state/releases.ts';
 import { readState, type KeptState } from '../state/state-file.ts';
 import { findGpu } from './print-orphans.ts';
 import { count } from './status-words.ts';
 import type { ExitCode, Terminal } from './terminal.ts';
-
-/** The agent looks each second. */
-const heardWithinMs = 10_000;
-const lookEveryMs = 100;
+import { waitUntilHeard } from './wait-until-heard.ts';
 
 /** Leaves word for the agent that the orphans of a GPU have ended, and waits until it has been heard. */
 export async function releaseOrphans(
@@ -34,16 +30,7 @@ export async function releaseOrphans(
     return 1;
   }
   const isWaiting = await askRelease(folder, uuid, orphans);
-  const end = performance.now() + heardWithinMs;
-  while (await isWaiting()) {
-    if (performance.now() > end || signal.aborted) {
-      stderr.write(
-        `slicewise: no agent has heard it yet; one that serves this node with the state folder ${folder} will\n`,
-      );
-      return 1;
-    }
-    await delay(lookEveryMs);
-  }
+  if (!(await waitUntilHeard(isWaiting, folder, { stderr, signal }))) return 1;
   const after = await readState(folder);
   const left =
     after.kind === 'state' ? after.state.holdings.orphans.filter(({ gpus }) => gpus.includes(uuid)) : [];

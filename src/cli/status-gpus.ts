@@ -98,7 +98,7 @@ function detailLines(gpu: GpuStatus): readonly StyledLine[] {
   const withheld = gpu.withheld.filter((reason) => reason !== 'fault' && reason !== 'other-use');
   return [
     { text: `${indent}${product}${size}${reserved}`, style: 'dim' },
-    ...(fault === null ? [] : [{ text: `${indent}${fault}`, style: 'red' as const }]),
+    ...(fault === null ? healthLines(gpu) : [{ text: `${indent}${fault}`, style: 'red' as const }]),
     ...(instances === '' ? [] : [plain(`${indent}MIG instances: ${instances}`)]),
     ...(withoutMemory === null || migInstances.length > 0
       ? []
@@ -106,6 +106,25 @@ function detailLines(gpu: GpuStatus): readonly StyledLine[] {
     ...(withheld.length === 0
       ? []
       : [plain(`${indent}withheld: ${withheld.map((reason) => reasonText(reason)).join(', ')}`)]),
+  ];
+}
+
+/** What is to be looked after on a GPU that is given out, at least in part. */
+function healthLines({ health }: GpuStatus): readonly StyledLine[] {
+  if (health === null) return [];
+  const { findings, unmonitored } = health;
+  const found = findings.filter(({ effect }) => effect !== 'noted');
+  return [
+    ...found.map(({ effect, what, remedy, migInstance }): StyledLine => {
+      const where = migInstance === null ? '' : `MIG instance ${migInstance}: `;
+      return {
+        text: `${indent}${effect}: ${where}${what}. ${remedy}`,
+        style: effect === 'unhealthy' ? 'red' : 'yellow',
+      };
+    }),
+    ...(unmonitored === null
+      ? []
+      : [{ text: `${indent}a fault would not be told: ${unmonitored}`, style: 'yellow' as const }]),
   ];
 }
 

@@ -1,4 +1,4 @@
-import type { MemoryPause } from '../allocation/memory-view.ts';
+import type { MemoryPause } from '../allocation/memory/memory-view.ts';
 import type { MemoryStatus, NodeStatus, ResourceStatus } from '../allocation/status/node-status.ts';
 import { gpuLines } from './status-gpus.ts';
 import { alignRight, count, describeWithheld } from './status-words.ts';

@@ -1,36 +1,24 @@
-import { resolve } from 'node:path';
 import { Option } from 'commander';
-import { configFilePath, loadConfig, type LoadResult } from '../config/load.ts';
-import { renderProblems } from '../config/problem.ts';
-import { readConfigText } from '../config/read-file.ts';
-import { settings } from '../config/settings.ts';
 import { systemClock } from '../lib/clock.ts';
 import { describeError, OperatorError } from '../lib/errors.ts';
 import { askStatus, watchStatus, type AskedAgent } from '../status/ask-status.ts';
 import { statusFolder } from '../status/status-socket.ts';
 import { createParser, parseWith } from './commander.ts';
+import { addStateFolderOptions, findStateFolder, type StateFolderOptions } from './state-folder.ts';
 import { jsonPrinter, textPrinter, type StatusPrinter } from './status-output.ts';
 import type { RunCommand, Terminal } from './terminal.ts';
 
-interface StatusOptions {
-  readonly stateDir?: string;
-  readonly configFile?: string;
+interface StatusOptions extends StateFolderOptions {
   readonly output: 'text' | 'json';
   readonly watch: boolean;
 }
 
 /** `slicewise status`: asks the agent of this node who holds which GPU. */
 export const runStatusCommand: RunCommand = async (args, terminal) => {
-  const stateDir = settings['flags.agent.stateDir'];
-  const parser = createParser('slicewise status', terminal)
+  const parser = addStateFolderOptions(createParser('slicewise status', terminal))
     .description(
       'Shows the GPUs of this node and the containers that hold them, as the agent that runs here has it. Needs root.',
     )
-    .option(
-      '--state-dir <path>',
-      `the agent's own --state-dir (env ${stateDir.env.join(', ')}; default ${stateDir.default})`,
-    )
-    .option('--config-file <path>', "the agent's config file, if that is where it has its state folder from")
     .addOption(new Option('--output <format>').choices(['text', 'json']).default('text'))
     .option(
       '--watch',
@@ -42,12 +30,9 @@ export const runStatusCommand: RunCommand = async (args, terminal) => {
   const code = await parseWith(parser, args);
   if (code !== null) return code;
   const options = parser.opts<StatusOptions>();
-  const loaded = await load(options, terminal);
-  if (loaded.kind === 'invalid') {
-    terminal.stderr.write(`slicewise status: ${renderProblems(loaded.problems).join('\n  ')}\n`);
-    return 2;
-  }
-  const folder = statusFolder(resolve(loaded.config.flags.agent.stateDir));
+  const stateFolder = await findStateFolder('status', options, terminal);
+  if (stateFolder === null) return 2;
+  const folder = statusFolder(stateFolder);
   const print = (options.output === 'json' ? jsonPrinter : textPrinter)(terminal.stdout, options.watch);
   try {
     const asked = await askStatus(folder);
@@ -59,18 +44,6 @@ export const runStatusCommand: RunCommand = async (args, terminal) => {
     return 1;
   }
 };
-
-/** The configuration as far as it says where the agent is; a file that is wrong is none. */
-async function load({ stateDir, configFile }: StatusOptions, { env }: Terminal): Promise<LoadResult> {
-  const flags = { 'state-dir': stateDir, 'config-file': configFile };
-  const path = configFilePath({ flags, env });
-  if (path !== null) {
-    const text = await readConfigText(path).catch(() => null);
-    const loaded = text === null ? null : await loadConfig({ flags, env, file: { path, text } });
-    if (loaded?.kind === 'ok') return loaded;
-  }
-  return loadConfig({ flags, env, file: null });
-}
 
 const lookAgainMs = 500;
 

@@ -8,6 +8,8 @@ export interface Terminal {
   /** Progress, warnings and the log. */
   readonly stderr: OutputStream;
   readonly self: SelfCommand;
+  /** Of the Node that runs this, for example `24.21.0`. */
+  readonly nodeVersion: string;
   /** Aborts on SIGINT, SIGTERM and SIGQUIT; its reason is the signal's name. */
   readonly signal: AbortSignal;
 }

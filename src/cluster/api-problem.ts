@@ -13,13 +13,25 @@ export interface ErrorAnswer {
 /** Who was asked about what. */
 export interface Asked {
   readonly nodeName: string;
+  /** What it was about, for example `node gpu-1`. */
+  readonly subject: string;
   readonly purpose: Purpose;
   readonly server: string;
   readonly timeoutMs: number;
 }
 
 /** What was to be done at the API server. */
-export type Purpose = 'write-status' | 'write-labels' | 'watch-labels' | 'tell';
+export type Purpose =
+  | 'write-status'
+  | 'write-condition'
+  | 'write-taints'
+  | 'write-labels'
+  | 'read-labels'
+  | 'watch-labels'
+  | 'read-annotations'
+  | 'watch-annotations'
+  | 'tell'
+  | 'tell-pod';
 
 const purposes: Readonly<
   Record<Purpose, { readonly what: string; readonly act: string; readonly needs: string }>
@@ -29,20 +41,50 @@ const purposes: Readonly<
     act: 'write the status of',
     needs: 'the verbs get and patch on nodes/status, as in deploy/fast-status',
   },
+  'write-condition': {
+    what: 'the status of',
+    act: 'write a condition of',
+    needs: 'the verbs get and patch on nodes/status, as in deploy/health',
+  },
+  'write-taints': {
+    what: 'the taints of',
+    act: 'write the taints of',
+    needs: 'the verbs get and patch on nodes, as in deploy/health/taint.yaml',
+  },
   'write-labels': {
     what: 'the labels of',
     act: 'write the labels of',
     needs: 'the verbs get and patch on nodes, as in deploy/labels',
   },
-  'watch-labels': {
+  'read-labels': {
     what: 'the labels of',
     act: 'read the labels of',
     needs: 'the verbs list and watch on nodes, as in deploy/config-per-node',
+  },
+  'watch-labels': {
+    what: 'the labels of',
+    act: 'watch the labels of',
+    needs: 'the verb watch on nodes, as in deploy/config-per-node',
+  },
+  'read-annotations': {
+    what: 'the annotations of',
+    act: 'read the annotations of',
+    needs: 'the verbs list and watch on nodes, as in deploy/health',
+  },
+  'watch-annotations': {
+    what: 'the annotations of',
+    act: 'watch the annotations of',
+    needs: 'the verb watch on nodes, as in deploy/health',
   },
   tell: {
     what: 'an Event about',
     act: 'write an Event about',
     needs: 'the verbs create and patch on events, as in deploy/config-per-node',
+  },
+  'tell-pod': {
+    what: 'an Event about',
+    act: 'write an Event about',
+    needs: 'the verbs create and patch on events of all namespaces, as in deploy/health',
   },
 };
 
@@ -52,7 +94,7 @@ const purposes: Readonly<
  */
 export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, asked: Asked): ApiProblem {
   if (answer === null) return noAnswer(thrown, asked);
-  const { nodeName } = asked;
+  const { nodeName, subject } = asked;
   const { what, act, needs } = purposes[asked.purpose];
   const said = `HTTP ${answer.code}${quote(statusMessage(answer.body))}`;
   const retryAfterMs = readRetryAfter(answer.headers['retry-after']);
@@ -62,19 +104,22 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'refused',
         retryAfterMs,
-        message: `the API server does not let the agent ${act} node ${nodeName} (${said}): it needs a ClusterRole with ${needs}`,
+        message: `the API server does not let the agent ${act} ${subject} (${said}): it needs a ClusterRole with ${needs}`,
       };
     case 404:
       return {
         kind: 'no-node',
         retryAfterMs,
-        message: noSuchNode(nodeName, said),
+        message:
+          asked.purpose === 'tell-pod'
+            ? `there is no place for ${what} ${subject} (${said})`
+            : noSuchNode(nodeName, said),
       };
     case 409:
       return {
         kind: 'conflict',
         retryAfterMs,
-        message: `somebody else is changing node ${nodeName} (${said})`,
+        message: `somebody else is changing ${subject} (${said})`,
         ...conflictingFields(answer.body),
       };
     case 429:
@@ -83,7 +128,7 @@ export function describeProblem(answer: ErrorAnswer | null, thrown: unknown, ask
       return {
         kind: 'failed',
         retryAfterMs,
-        message: `the API server at ${asked.server} failed on ${what} node ${nodeName} (${said})`,
+        message: `the API server at ${asked.server} failed on ${what} ${subject} (${said})`,
       };
   }
 }

@@ -4,29 +4,34 @@ import {
   type CoreV1Api,
   type CoreV1Event,
   PatchStrategy,
+  type V1ObjectReference,
 } from '@kubernetes/client-node';
 import { createHash } from 'node:crypto';
-import type { NodeEvent } from './node-api.ts';
+import type { ClusterEvent, EventSubject } from './node-api.ts';
 
 /** Events about what is in no namespace lie here. */
-const namespace = 'default';
+const nodeNamespace = 'default';
 const component = 'slicewise';
 /** What the API server takes of a message (`validation.go` of core/v1 Events). */
 const messageMax = 1024;
 
 /**
- * Writes an Event about a node. Its name follows from what it says, so however often the same is said, by however many agents, there is
+ * Writes an Event about a node or a pod on it. Its name follows from what it says, so however often the same is said, by however many agents, there is
  * one object, whose time is renewed.
  * @throws ApiException
  */
-export async function writeNodeEvent(
+export async function writeEvent(
   api: CoreV1Api,
   nodeName: string,
-  { type, reason, message: whole }: NodeEvent,
+  { about, type, reason, message: whole }: ClusterEvent,
   options: (headers?: Readonly<Record<string, string>>) => ConfigurationOptions,
 ): Promise<void> {
   const message = whole.length > messageMax ? `${whole.slice(0, messageMax - 1)}…` : whole;
-  const hash = createHash('sha256').update(`${nodeName}\n${reason}\n${message}`).digest('hex').slice(0, 16);
+  const hash = createHash('sha256')
+    .update(`${idOf(about, nodeName)}\n${reason}\n${message}`)
+    .digest('hex')
+    .slice(0, 16);
+  const namespace = about.kind === 'node' ? nodeNamespace : about.namespace;
   // A node's name may be as long as an Event's, so it is not a part of it.
   const name = `slicewise.${hash}`;
   const now = new Date();
@@ -34,8 +39,7 @@ export async function writeNodeEvent(
     apiVersion: 'v1',
     kind: 'Event',
     metadata: { name, namespace },
-    // As the kubelet names a node in its own Events; `kubectl describe node` looks for this.
-    involvedObject: { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName },
+    involvedObject: toReference(about, nodeName),
     type,
     reason,
     message,
@@ -55,4 +59,15 @@ export async function writeNodeEvent(
       options({ 'Content-Type': PatchStrategy.MergePatch }),
     );
   }
+}
+
+/** What `kubectl describe` looks for: of a node the name that the kubelet uses for its uid in its own Events, of a pod its uid. */
+function toReference(about: EventSubject, nodeName: string): V1ObjectReference {
+  if (about.kind === 'node') return { apiVersion: 'v1', kind: 'Node', name: nodeName, uid: nodeName };
+  const { namespace, name, uid } = about;
+  return { apiVersion: 'v1', kind: 'Pod', namespace, name, uid };
+}
+
+function idOf(about: EventSubject, nodeName: string): string {
+  return about.kind === 'node' ? nodeName : about.uid;
 }

@@ -9,9 +9,10 @@ import {
 } from '@kubernetes/client-node';
 import { toMergePatch, type NodeAmounts } from './allocatable.ts';
 import { describeProblem, type ErrorAnswer, noSuchNode, type Purpose } from './api-problem.ts';
+import { readCondition, readTaints, writeCondition, writeTaints } from './kubernetes-health.ts';
 import { readAccess, requestOptions } from './kubernetes-access.ts';
-import { writeNodeEvent } from './kubernetes-event.ts';
-import { listLabels, watchLabels, WatchRefused } from './kubernetes-labels.ts';
+import { writeEvent } from './kubernetes-event.ts';
+import { listMeta, watchMeta, WatchRefused } from './kubernetes-meta.ts';
 import type { ApiAnswer, ApiProblem, NodeApi, NodeApiOptions, NodeIdentity, OwnNodeApi } from './node-api.ts';
 
 /** Who owns the labels that we apply. */
@@ -32,18 +33,19 @@ export function openNodeApi(options: NodeApiOptions): NodeApi & OwnNodeApi {
       authMethods: { default: config },
     }),
   );
-  const explain = (thrown: unknown, purpose: Purpose): ApiProblem =>
-    describeProblem(toErrorAnswer(thrown), thrown, { ...options, server, purpose });
+  const explain = (thrown: unknown, purpose: Purpose, subject = `node ${name}`): ApiProblem =>
+    describeProblem(toErrorAnswer(thrown), thrown, { ...options, subject, server, purpose });
   const ask = async <T>(
     purpose: Purpose,
     call: (own: (headers?: Readonly<Record<string, string>>) => ConfigurationOptions) => Promise<T>,
     signal: AbortSignal,
+    subject?: string,
   ): Promise<ApiAnswer<T>> => {
     const until = AbortSignal.any([signal, AbortSignal.timeout(options.timeoutMs)]);
     try {
       return { ok: true, value: await call((headers = {}) => requestOptions(headers, until)) };
     } catch (thrown) {
-      return { ok: false, problem: explain(thrown, purpose) };
+      return { ok: false, problem: explain(thrown, purpose, subject) };
     }
   };
   const mergePatch = { 'Content-Type': PatchStrategy.MergePatch };
@@ -70,27 +72,47 @@ export function openNodeApi(options: NodeApiOptions): NodeApi & OwnNodeApi {
         },
         signal,
       ),
-    async readLabels(signal) {
-      const answer = await ask('watch-labels', (own) => listLabels(api, name, own()), signal);
+    readCondition: (signal) => ask('write-condition', (own) => readCondition(api, name, own), signal),
+    writeCondition: (condition, signal) =>
+      ask('write-condition', (own) => nothing(writeCondition(api, name, condition, own)), signal),
+    readTaints: (signal) => ask('write-taints', (own) => readTaints(api, name, own), signal),
+    writeTaints: (taints, version, signal) =>
+      ask('write-taints', (own) => nothing(writeTaints(api, name, taints, version, own)), signal),
+    async readMeta(part, signal) {
+      const answer = await ask(`read-${part}`, (own) => listMeta(api, name, own()), signal);
       if (!answer.ok) return answer;
       if (answer.value !== null) return { ok: true, value: answer.value };
       const message = noSuchNode(name, 'its list is empty');
       return { ok: false, problem: { kind: 'no-node', message, retryAfterMs: 0 } };
     },
-    async watchLabels(version, see, signal) {
+    async watchMeta(part, version, see, signal) {
       try {
-        await watchLabels(config, name, version, see, signal);
+        await watchMeta(config, name, version, see, signal);
         return null;
       } catch (thrown) {
-        return explain(thrown, 'watch-labels');
+        return explain(thrown, `watch-${part}`);
       }
     },
     async tell(event, signal) {
-      const answer = await ask('tell', (own) => writeNodeEvent(api, name, event, own), signal);
+      const { about } = event;
+      const answer =
+        about.kind === 'node'
+          ? await ask('tell', (own) => writeEvent(api, name, event, own), signal)
+          : await ask(
+              'tell-pod',
+              (own) => writeEvent(api, name, event, own),
+              signal,
+              `pod ${about.namespace}/${about.name}`,
+            );
       return answer.ok ? null : answer.problem;
     },
     [Symbol.asyncDispose]: () => config[Symbol.asyncDispose](),
   };
+}
+
+async function nothing(done: Promise<void>): Promise<null> {
+  await done;
+  return null;
 }
 
 function toAmounts({ status }: V1Node): NodeAmounts {

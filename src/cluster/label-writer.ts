@@ -1,8 +1,9 @@
-import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { onceEach } from '../lib/once-each.ts';
 import type { LabelSink, SinkResult } from './label-sink.ts';
 import type { ApiAnswer, ApiProblem, NodeLabelApi, NodeIdentity } from './node-api.ts';
+import { openApi } from './open-api.ts';
+import { findOtherMachine } from './other-machine.ts';
 
 export interface LabelWriterDeps {
   readonly nodeName: string;
@@ -80,29 +81,17 @@ export class LabelWriter implements LabelSink {
     signal: AbortSignal,
   ): Promise<ApiAnswer<{ readonly api: NodeLabelApi; readonly node: NodeIdentity }>> {
     if (this.#open !== null) return { ok: true, value: this.#open };
-    let api: NodeLabelApi;
-    try {
-      api = await this.#deps.openApi();
-    } catch (thrown) {
-      return failed({ kind: 'no-access', message: describeError(thrown), retryAfterMs: 0 });
-    }
+    const opened = await openApi(this.#deps.openApi);
+    if (!opened.ok) return opened;
+    const api = opened.value;
     const read = await api.identify(signal);
-    const problem = read.ok ? this.#findStranger(read.value) : read.problem;
+    const problem = read.ok ? findOtherMachine('it', read.value, this.#deps.bootId) : read.problem;
     if (!read.ok || problem !== null) {
       await api[Symbol.asyncDispose]();
       return failed(problem ?? { kind: 'failed', message: 'no answer', retryAfterMs: 0 });
     }
     this.#open = { api, node: read.value };
     return { ok: true, value: this.#open };
-  }
-
-  #findStranger({ bootId }: NodeIdentity): ApiProblem | null {
-    const { bootId: own } = this.#deps;
-    if (own === null || bootId === null || own === bootId) return null;
-    const message =
-      `it is another machine, or this one before its last boot: its boot id is ${bootId}, and here it is ${own}. ` +
-      "Unless it has just booted, give this node's name (cluster.nodeName, --node-name, NODE_NAME)";
-    return { kind: 'other-machine', message, retryAfterMs: 0 };
   }
 
   async #close(): Promise<void> {

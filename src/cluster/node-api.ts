@@ -1,4 +1,5 @@
 import type { AllocatableChange, NodeAmounts } from './allocatable.ts';
+import type { Taint } from './health-taint.ts';
 
 /** What can keep something of a node from being read or written. */
 export type ApiProblemKind =
@@ -58,7 +59,39 @@ export interface NodeLabelApi extends AsyncDisposable {
   ): Promise<ApiAnswer<null>>;
 }
 
-export interface NodeApi extends NodeStatusApi, NodeLabelApi {}
+/** A condition of a node's status. */
+export interface ConditionSeen {
+  readonly status: string;
+  readonly reason: string;
+  readonly message: string;
+  /** RFC 3339; `null`: now. */
+  readonly lastTransitionTime: string | null;
+}
+
+/** Our condition in the status of one node. No call rejects, and each ends when its signal aborts. */
+export interface ConditionApi extends AsyncDisposable {
+  readCondition(
+    signal: AbortSignal,
+  ): Promise<ApiAnswer<NodeIdentity & { readonly condition: ConditionSeen | null }>>;
+  /** Puts it in place, or takes it away (`null`), and leaves those of others alone. */
+  writeCondition(condition: ConditionSeen | null, signal: AbortSignal): Promise<ApiAnswer<null>>;
+}
+
+/** A node's taints, and the version of the node that has them. */
+export interface TaintsSeen extends NodeIdentity {
+  readonly taints: readonly Taint[];
+  readonly version: string;
+}
+
+/** The taints of one node. No call rejects, and each ends when its signal aborts. */
+export interface TaintApi extends AsyncDisposable {
+  readTaints(signal: AbortSignal): Promise<ApiAnswer<TaintsSeen>>;
+  /** Writes all of them; a conflict when the node is of another version by now. */
+  writeTaints(taints: readonly Taint[], version: string, signal: AbortSignal): Promise<ApiAnswer<null>>;
+}
+
+/** All that may be asked about one node. */
+export interface NodeApi extends NodeStatusApi, NodeLabelApi, ConditionApi, TaintApi {}
 
 export interface NodeApiOptions {
   readonly nodeName: string;
@@ -67,31 +100,49 @@ export interface NodeApiOptions {
   readonly timeoutMs: number;
 }
 
-export type Labels = Readonly<Record<string, string>>;
+/** What others say about a node in its metadata. */
+export interface NodeMeta {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+}
 
-/** A node's labels, and the version of the API server's records that says so. */
-export interface LabelsSeen {
-  readonly labels: Labels;
+/** The same, and the version of the API server's records that says so. */
+export interface NodeMetaSeen {
+  readonly meta: NodeMeta;
   readonly version: string;
 }
 
-/** Something that is told about the node, as an Event of Kubernetes. */
-export interface NodeEvent {
+/** What of it is wanted, for a person who has to give the rights. */
+export type MetaPart = 'labels' | 'annotations';
+
+/** What an Event is about: the node itself, or a pod on it. */
+export type EventSubject =
+  | { readonly kind: 'node' }
+  | { readonly kind: 'pod'; readonly namespace: string; readonly name: string; readonly uid: string };
+
+/** Something that is told as an Event of Kubernetes. */
+export interface ClusterEvent {
+  readonly about: EventSubject;
   readonly type: 'Normal' | 'Warning';
   /** One word in upper camel case. */
   readonly reason: string;
   readonly message: string;
 }
 
-/** The labels of one node, and what is told about it. No call rejects, and each ends when its signal aborts. */
-export interface OwnNodeApi extends AsyncDisposable {
-  readLabels(signal: AbortSignal): Promise<ApiAnswer<LabelsSeen>>;
-  /** Hears of each change after a version, until that ends (`null`), after which they are to be read anew, or is refused. */
-  watchLabels(
+/** Where Events are written. No call rejects, and each ends when its signal aborts. */
+export interface EventApi extends AsyncDisposable {
+  /** Writes an Event; the same one again renews its time. */
+  tell(event: ClusterEvent, signal: AbortSignal): Promise<ApiProblem | null>;
+}
+
+/** The metadata of one node, and what is told about it. No call rejects, and each ends when its signal aborts. */
+export interface OwnNodeApi extends EventApi {
+  readMeta(part: MetaPart, signal: AbortSignal): Promise<ApiAnswer<NodeMetaSeen>>;
+  /** Hears of each change after a version, until that ends (`null`), after which it is to be read anew, or is refused. */
+  watchMeta(
+    part: MetaPart,
     version: string,
-    see: (labels: Labels) => void,
+    see: (meta: NodeMeta) => void,
     signal: AbortSignal,
   ): Promise<ApiProblem | null>;
-  /** Writes an Event; the same one again renews its time. */
-  tell(event: NodeEvent, signal: AbortSignal): Promise<ApiProblem | null>;
 }

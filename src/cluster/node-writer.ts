@@ -3,6 +3,8 @@ import type { Log } from '../lib/log.ts';
 import { onceEach } from '../lib/once-each.ts';
 import { changeAllocatable, countsOf, limitCounts, type Counts, type NodeAmounts } from './allocatable.ts';
 import type { ApiAnswer, ApiProblem, ApiProblemKind, NodeStatusApi } from './node-api.ts';
+import { openApi } from './open-api.ts';
+import { findOtherMachine } from './other-machine.ts';
 
 export interface NodeWriterDeps {
   readonly nodeName: string;
@@ -71,17 +73,18 @@ export class NodeWriter implements AsyncDisposable {
   }
 
   async #try(wanted: Counts, signal: AbortSignal): Promise<ApiAnswer<'done' | 'early'>> {
-    try {
-      this.#api ??= await this.#deps.openApi();
-    } catch (thrown) {
-      return failed('no-access', describeError(thrown));
+    const { nodeName, bootId } = this.#deps;
+    if (this.#api === null) {
+      const opened = await openApi(this.#deps.openApi);
+      if (!opened.ok) return opened;
+      this.#api = opened.value;
     }
     const api = this.#api;
     const read = await api.read(signal);
     if (!read.ok) return read;
     const node = read.value;
-    const stranger = this.#findStranger(node);
-    if (stranger !== null) return failed('other-machine', stranger);
+    const stranger = findOtherMachine(`node ${nodeName}`, node, bootId);
+    if (stranger !== null) return { ok: false, problem: stranger };
     const grows = changeAllocatable(wanted, node)?.grows === true;
     const { sure, turn } = grows
       ? await this.#agree(wanted, node, signal)
@@ -91,7 +94,7 @@ export class NodeWriter implements AsyncDisposable {
     const written = await api.write(change, signal);
     if (!written.ok) return written;
     this.#deps.observe('written');
-    this.#deps.log.debug({ node: this.#deps.nodeName, allocatable: change.amounts }, 'allocatable written');
+    this.#deps.log.debug({ node: nodeName, allocatable: change.amounts }, 'allocatable written');
     return { ok: true, value: turn };
   }
 
@@ -114,23 +117,9 @@ export class NodeWriter implements AsyncDisposable {
     return { sure, turn: early ? 'early' : 'done' };
   }
 
-  /** Writing to another machine's node would be worse than not to write. */
-  #findStranger({ bootId }: NodeAmounts): string | null {
-    const { nodeName, bootId: own } = this.#deps;
-    if (own === null || bootId === null || own === bootId) return null;
-    return (
-      `node ${nodeName} is another machine, or this one before its last boot: its boot id is ${bootId}, and here it is ${own}. ` +
-      "Unless it has just booted, give this node's name (cluster.nodeName, --node-name, NODE_NAME)"
-    );
-  }
-
   async #close(): Promise<void> {
     const api = this.#api;
     this.#api = null;
     await api?.[Symbol.asyncDispose]();
   }
-}
-
-function failed(kind: ApiProblemKind, message: string): ApiAnswer<never> {
-  return { ok: false, problem: { kind, message, retryAfterMs: 0 } };
 }

@@ -1,3 +1,4 @@
+import { parseHealthChecks } from './health-checks.ts';
 import type { SettingValues } from './settings.ts';
 
 /**
@@ -70,7 +71,16 @@ function arrange(values: SettingValues) {
       frameworkEnv: values['memory.frameworkEnv'],
       releaseDelayMs: values['memory.releaseDelay'],
     },
-    health: { xids: values['health.xids'] },
+    health: {
+      kernelLog: values['health.kernelLog'],
+      xids: values['health.xids'],
+      condition: values['health.condition'],
+      events: values['health.events'],
+      taint: values['health.taint'],
+      ackAnnotation: values['health.ackAnnotation'],
+      disabled: parseHealthChecks(values.DP_DISABLE_HEALTHCHECKS),
+      enabled: parseHealthChecks(values.DP_ENABLE_HEALTHCHECKS),
+    },
     exclude: values['exclude'],
     cluster: {
       enabled: values['cluster.enabled'],

@@ -77,6 +77,15 @@ export function configFilePath({ flags, env }: Pick<ConfigSources, 'flags' | 'en
   return typeof given === 'string' && given !== '' ? given : null;
 }
 
+/** What a file says of one setting, whatever is wrong with the rest of it; undefined where it says nothing that is allowed. */
+export async function settingInFile<Key extends SettingKey>(
+  key: Key,
+  file: ConfigFile,
+): Promise<SettingValues[Key] | undefined> {
+  const { values } = await fileLayer(file);
+  return values.get(key)?.value as SettingValues[Key] | undefined;
+}
+
 async function fileLayer({ path, text }: ConfigFile): Promise<Layer> {
   const document = await readDocument(path, text);
   if (document.kind === 'document') return readFile(document);
@@ -103,13 +112,19 @@ function missingFeatures(given: ReadonlyMap<SettingKey, GivenValue>): ConfigProb
   });
 }
 
-/** What a file of one node may not say: a quota counts units, so a unit is the same amount everywhere, and so is the most of one container. */
+/** What a file of one node may not say, and why. The label's last value is kept in the state folder, which is needed before any file is picked. */
+const sameOnAllNodes = {
+  'memory.unit': 'it has to be the same on all nodes, because quotas count by it',
+  'memory.maxPerContainer': 'it has to be the same on all nodes, because quotas count by it',
+  'flags.agent.stateDir': 'it has to be known before a config is picked',
+} as const satisfies Partial<Record<SettingKey, string>>;
+
 function forAllNodes({ values }: Layer): ConfigProblem[] {
-  return (['memory.unit', 'memory.maxPerContainer'] as const).flatMap((key) => {
+  return (Object.keys(sameOnAllNodes) as readonly (keyof typeof sameOnAllNodes)[]).flatMap((key) => {
     const origin = values.get(key)?.origin;
     if (origin === undefined) return [];
     const { flag, env } = settings[key];
-    const expected = `it has to be the same on all nodes, because quotas count by it, so a config of some nodes may not set it; give it to all agents (--${flag}, ${env.join(', ')})`;
+    const expected = `${sameOnAllNodes[key]}, so a config of some nodes may not set it; give it to all agents (--${flag}, ${env.join(', ')})`;
     return [problem('conflict', origin, key, expected)];
   });
 }

@@ -1,4 +1,5 @@
 import { cdiNotes } from './notes-cdi.ts';
+import { healthNotes } from './notes-health.ts';
 import type { Origin } from './problem.ts';
 import type { SettingKey, SettingValues } from './settings.ts';
 
@@ -36,5 +37,5 @@ export function configNotes(values: SettingValues, originOf: (key: SettingKey) =
     notes.push('cluster.fastStatus has no effect: cluster.enabled is false.');
   if (values['labels.output'] === 'api' && !values['cluster.enabled'])
     notes.push('labels.output api has no effect: cluster.enabled is false.');
-  return [...notes, ...cdiNotes(values, originOf)];
+  return [...notes, ...healthNotes(values), ...cdiNotes(values, originOf)];
 }

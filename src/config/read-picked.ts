@@ -23,8 +23,11 @@ export async function readPicked(folder: string, rule: Omit<PickInputs, 'names'>
   return { picked, path, text: await readConfigText(path) };
 }
 
-/** Files of a folder by name, in the order of the alphabet. What begins with a dot is a ConfigMap's own machinery, or an editor's. */
-async function listConfigs(folder: string): Promise<readonly string[]> {
+/**
+ * Files of a folder by name, in the order of the alphabet. What begins with a dot is a ConfigMap's own machinery, or an editor's.
+ * @throws OperatorError `config-unreadable`
+ */
+export async function listConfigs(folder: string): Promise<readonly string[]> {
   let names: readonly string[];
   try {
     names = await readdir(folder);

@@ -14,7 +14,7 @@ export const clusterSettings = {
     kind: boolean(),
     default: false,
     description:
-      'Whether the agent may talk to the API server. By itself it makes the agent say nothing there: what it may do has a key of its own.',
+      'Whether the agent may talk to the API server. What it does there has keys of its own; the health of GPUs is told (health.condition, health.events) unless they say otherwise.',
   }),
   'cluster.fastStatus': setting({
     group,

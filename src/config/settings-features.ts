@@ -1,7 +1,7 @@
 import { exclusions, patterns, xidClasses } from './feature-schemas.ts';
 import { setting } from './setting.ts';
 import { sharing } from './sharing-schema.ts';
-import { oneOf, optionalStructure, structure } from './value-kinds.ts';
+import { boolean, oneOf, optionalStructure, structure } from './value-kinds.ts';
 
 const built = 'default';
 
@@ -34,12 +34,21 @@ export const featureSettings = {
     description:
       'Which MIG profiles are offered as which resource; where no pattern fits it is as flags.migStrategy says.',
   }),
+  'health.kernelLog': setting({
+    group: 'health',
+    flag: 'health-kernel-log',
+    env: ['SLICEWISE_HEALTH_KERNEL_LOG'],
+    kind: boolean(),
+    default: false,
+    description:
+      'Whether driver errors (XIDs) are read from the kernel log as well; needs /dev/kmsg, which only a privileged container may read.',
+  }),
   'health.xids': setting({
     group: 'health',
     kind: structure(xidClasses, 'a map with ignore and unhealthy'),
     default: { ignore: [], unhealthy: [] },
-    built,
-    description: "Corrections to NVIDIA's classes of driver errors.",
+    description:
+      "Corrections to NVIDIA's classes of driver errors. What has made a GPU unhealthy before an edit goes on doing so.",
   }),
   exclude: setting({
     group: 'exclude',

@@ -208,8 +208,8 @@ export const nvidiaSettings = {
     inFile: false,
     kind: optionalText('a comma list of XID numbers, all or xids'),
     default: null,
-    built: 'default',
-    description: 'XIDs that do not make a GPU unhealthy.',
+    description:
+      'XIDs that do not make a GPU unhealthy; xids: none does, all: nothing but that it does not answer. Wins over health.xids.',
   }),
   DP_ENABLE_HEALTHCHECKS: setting({
     group,
@@ -217,8 +217,7 @@ export const nvidiaSettings = {
     inFile: false,
     kind: optionalText('a comma list of XID numbers or all'),
     default: null,
-    built: 'default',
-    description: 'XIDs that make a GPU unhealthy.',
+    description: 'XIDs that make a GPU unhealthy. Wins over DP_DISABLE_HEALTHCHECKS and health.xids.',
   }),
   'imex.channelIDs': setting({
     group: 'imex',

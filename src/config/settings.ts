@@ -7,6 +7,7 @@ import { labelSettings } from './settings-labels.ts';
 import { memorySettings } from './settings-memory.ts';
 import { nvidiaSettings } from './settings-nvidia.ts';
 import { perNodeSettings } from './settings-per-node.ts';
+import { tellingSettings } from './settings-telling.ts';
 
 /** Every setting of the program by its path in the file; those that no file can hold, by their flag or variable. */
 export const settings = {
@@ -14,6 +15,7 @@ export const settings = {
   ...agentSettings,
   ...perNodeSettings,
   ...featureSettings,
+  ...tellingSettings,
   ...clusterSettings,
   ...memorySettings,
   ...labelSettings,

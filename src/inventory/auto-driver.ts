@@ -2,6 +2,7 @@ import { describeError, isAbort } from '../lib/errors.ts';
 import { Latest } from '../lib/latest.ts';
 import type { Log } from '../lib/log.ts';
 import { DriverError, type Driver, type DriverEvent } from './driver.ts';
+import type { GpuSigns } from './gpu-signs.ts';
 import type { Snapshot } from './gpu.ts';
 
 /** A way to the GPUs that may be tried. */
@@ -53,6 +54,11 @@ class AutoDriver implements Driver {
       if (this.#active.value === active) this.#active.set(null);
     }
     return await this.#choose();
+  }
+
+  /** Nothing before the first snapshot: until then nobody knows whom to ask. */
+  async signs(): Promise<readonly GpuSigns[]> {
+    return (await this.#active.value?.driver.signs()) ?? [];
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<DriverEvent, void, void> {

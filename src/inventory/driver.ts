@@ -1,4 +1,5 @@
 import { OperatorError } from '../lib/errors.ts';
+import type { GpuIncident, GpuSigns } from './gpu-signs.ts';
 import type { Snapshot } from './gpu.ts';
 
 /** The way to the GPUs of this node. Adapters: nvml, smi, simulated; a variation is another adapter or a wrapper. */
@@ -9,6 +10,12 @@ export interface Driver extends AsyncDisposable {
    * @throws DriverError
    */
   snapshot(): Promise<Snapshot>;
+  /**
+   * Asks each GPU how it is, which is less work than a snapshot and changes nothing. A GPU that does not answer is in the list
+   * with `lost`; one that the driver does not name, and that was never named, is not in it.
+   * @throws DriverError when nothing can be asked
+   */
+  signs(): Promise<readonly GpuSigns[]>;
   /** What the driver tells unasked, until the signal aborts (the loop then ends quietly). One reader at a time. */
   events(signal: AbortSignal): AsyncIterable<DriverEvent>;
 }
@@ -17,7 +24,9 @@ export type DriverEvent =
   /** The set of GPUs or MIG instances may be another one: take a new snapshot. */
   | { readonly kind: 'inventory-changed'; readonly reason: string }
   /** The adapter had to open the driver again, for example because its helper process died. */
-  | { readonly kind: 'driver-restarted'; readonly reason: string };
+  | { readonly kind: 'driver-restarted'; readonly reason: string }
+  /** Something befell a GPU; told once. The signs may be others now. */
+  | { readonly kind: 'incident'; readonly incident: GpuIncident };
 
 /** Nothing can be read from the driver. `no-driver`: there is none; `driver-failed`: there is one and it did not answer. */
 export class DriverError extends OperatorError {

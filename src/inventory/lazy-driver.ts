@@ -12,6 +12,9 @@ export function openLazily(open: () => Promise<Driver>): Driver {
     async snapshot() {
       return await (await opening).snapshot();
     },
+    async signs() {
+      return await (await opening).signs();
+    },
     async *events(signal): AsyncGenerator<DriverEvent, void, void> {
       yield* (await opening).events(signal);
     },

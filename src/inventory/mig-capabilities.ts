@@ -26,6 +26,7 @@ export function withMigCapabilities(driver: Driver, options: { readonly procfsRo
       });
       return { ...snapshot, gpus: await Promise.all(snapshot.gpus.map(find)) };
     },
+    signs: () => driver.signs(),
     events: (signal) => driver.events(signal),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
   };

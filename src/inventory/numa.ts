@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Driver } from './driver.ts';
@@ -22,6 +23,7 @@ export function withNumaFromSysfs(driver: Driver, options: { readonly sysfsRoot:
       const snapshot = await driver.snapshot();
       return { ...snapshot, gpus: await Promise.all(snapshot.gpus.map(locate)) };
     },
+    signs: () => driver.signs(),
     events: (signal) => driver.events(signal),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
   };
@@ -46,6 +48,8 @@ export function sysfsName(pciBusId: string): string {
 }
 
 async function readTrimmed(path: string): Promise<string | undefined> {
+  // On some virtual machines there is none, and each reading of the GPUs looks again.
+  if (!existsSync(path)) return undefined;
   try {
     return (await readFile(path, 'utf8')).trim();
   } catch {

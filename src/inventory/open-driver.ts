@@ -2,10 +2,13 @@ import type { Clock } from '../lib/clock.ts';
 import { OperatorError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
 import { chooseDriver } from './auto-driver.ts';
+import { OncePerSource } from './count-once.ts';
 import { findDriverRoot, type DriverRootOptions } from './driver-root.ts';
-import type { Driver } from './driver.ts';
+import type { Driver, DriverEvent } from './driver.ts';
 import type { Snapshot } from './gpu.ts';
+import { withKernelLog } from './kernel-log/with-kernel-log.ts';
 import { rememberLost } from './known-gpus.ts';
+import { namePlace, rememberLostSigns } from './known-signs.ts';
 import { openLazily } from './lazy-driver.ts';
 import { withMigCapabilities } from './mig-capabilities.ts';
 import { withNumaFromSysfs } from './numa.ts';
@@ -22,6 +25,8 @@ export interface DriverOptions extends DriverRootOptions {
   readonly nvidiaSmi: string | null;
   readonly sysfsRoot: string;
   readonly procfsRoot: string;
+  /** The kernel log to read XIDs from as well, which is `/dev/kmsg`; null for none. */
+  readonly kernelLog: string | null;
   /** How this program is started again, for the helper process of nvml. */
   readonly self: NvmlDriverOptions['self'];
 }
@@ -37,7 +42,7 @@ export interface DriverDeps {
  * @throws OperatorError `no-scenario` for `simulated` without a scenario
  */
 export function openDriver(options: DriverOptions, deps: DriverDeps): Driver {
-  return withLostGpus(openStrategy(options, deps));
+  return withLostGpus(openStrategy(options, deps), deps.clock);
 }
 
 function openStrategy(options: DriverOptions, deps: DriverDeps): Driver {
@@ -46,20 +51,21 @@ function openStrategy(options: DriverOptions, deps: DriverDeps): Driver {
     case 'simulated':
       return openSimulated(options.scenario, deps);
     case 'nvml':
-      return withKernelFacts(openNvml(options, deps), options);
+      return withKernelFacts(openNvml(options, deps), options, deps);
     case 'smi':
-      return withKernelFacts(openSmi(options, deps), options);
+      return withKernelFacts(openSmi(options, deps), options, deps);
     case 'auto': {
       const nvml = { name: 'nvml', open: () => openNvml(options, deps) };
       const smi = { name: 'smi', open: () => openSmi(options, deps) };
-      return withKernelFacts(chooseDriver([nvml, smi], deps.log), options);
+      return withKernelFacts(chooseDriver([nvml, smi], deps.log), options, deps);
     }
   }
 }
 
 /** What the kernel tells of real GPUs, whoever reads them. */
-function withKernelFacts(driver: Driver, options: DriverOptions): Driver {
-  return withMigCapabilities(withPciClass(withNumaFromSysfs(driver, options), options), options);
+function withKernelFacts(driver: Driver, options: DriverOptions, deps: DriverDeps): Driver {
+  const known = withMigCapabilities(withPciClass(withNumaFromSysfs(driver, options), options), options);
+  return options.kernelLog === null ? known : withKernelLog(known, { path: options.kernelLog }, deps);
 }
 
 function openSimulated(scenario: string | null, deps: DriverDeps): Driver {
@@ -93,16 +99,29 @@ function openSmi(options: DriverOptions, deps: DriverDeps): Driver {
   });
 }
 
-/** Each snapshot is seen with the one before it. */
-function withLostGpus(driver: Driver): Driver {
+/** Each snapshot is seen with the one before it, and what is told of a GPU with the last one. */
+function withLostGpus(driver: Driver, clock: Clock): Driver {
   let previous: Snapshot | null = null;
+  const once = new OncePerSource(clock);
   return {
     async snapshot() {
       const current = await driver.snapshot();
       previous = rememberLost(previous, current);
       return previous;
     },
-    events: (signal) => driver.events(signal),
+    async signs() {
+      return rememberLostSigns(previous, await driver.signs());
+    },
+    async *events(signal): AsyncGenerator<DriverEvent, void, void> {
+      for await (const event of driver.events(signal)) {
+        const named = namePlace(previous, event);
+        if (named.kind !== 'incident') yield named;
+        else {
+          const incident = once.take(named.incident);
+          if (incident !== null) yield { kind: 'incident', incident };
+        }
+      }
+    },
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
   };
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Driver } from './driver.ts';
@@ -23,6 +24,7 @@ export function withPciClass(driver: Driver, options: { readonly sysfsRoot: stri
       const snapshot = await driver.snapshot();
       return { ...snapshot, gpus: await Promise.all(snapshot.gpus.map(classify)) };
     },
+    signs: () => driver.signs(),
     events: (signal) => driver.events(signal),
     [Symbol.asyncDispose]: () => driver[Symbol.asyncDispose](),
   };
@@ -30,8 +32,10 @@ export function withPciClass(driver: Driver, options: { readonly sysfsRoot: stri
 
 /** The kernel writes `0x030200`. */
 async function readClass(sysfsRoot: string, pciBusId: string): Promise<string | null> {
+  const path = join(sysfsRoot, 'bus/pci/devices', sysfsName(pciBusId), 'class');
+  if (!existsSync(path)) return null;
   try {
-    const text = await readFile(join(sysfsRoot, 'bus/pci/devices', sysfsName(pciBusId), 'class'), 'utf8');
+    const text = await readFile(path, 'utf8');
     return /^0x([0-9a-f]{6})$/.exec(text.trim())?.[1] ?? null;
   } catch {
     return null;

@@ -14,8 +14,8 @@ export interface ResourceHandlers {
   readonly kubeletChooses: boolean;
   /** The whole list, newest first seen; every change is streamed to the kubelet. */
   readonly list: Latest<readonly ListedDevice[]>;
-  /** Never throws: an error in GetPreferredAllocation fails the pod. */
-  prefer(request: PreferenceRequest): readonly string[];
+  /** Never throws or rejects: an error in GetPreferredAllocation fails the pod. */
+  prefer(request: PreferenceRequest): readonly string[] | Promise<readonly string[]>;
   /**
    * Answers one container's request from memory; only where that says no, and the kubelet's own record may say otherwise, once that
    * record has been read anew.
@@ -38,10 +38,12 @@ export class Refusal extends Error {
 /** Hears what happens between the kubelet and the plugin, for metrics and probes. */
 export interface KubeletObserver {
   registration(resource: ResourceName, result: 'accepted' | 'refused'): void;
-  /** The kubelet has begun or stopped to listen to the resource's list. */
-  connected(resource: ResourceName, connected: boolean): void;
+  /** The kubelet has begun to listen to the resource's list, on the socket with this file name, or has stopped (`null`). */
+  connected(resource: ResourceName, endpoint: string | null): void;
   /** Why the resource is not registered now, for a person; told while it is tried again. */
   unregistered(resource: ResourceName, reason: string): void;
+  /** A call was turned down before any resource was asked: as a request it means nothing. */
+  malformed(resource: ResourceName, problem: string): void;
   /** A call was answered; the list stream is not counted. */
   rpc(method: RpcMethod, code: StatusName, seconds: number): void;
 }

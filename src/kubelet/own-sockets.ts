@@ -15,6 +15,11 @@ export function newSocketName(shortResource: string): string {
   return `${prefix}${shortResource}-${randomBytes(4).toString('hex')}.sock`;
 }
 
+/** True for a name that `newSocketName` could have made. */
+export function isOwnSocketName(name: string): boolean {
+  return name.startsWith(prefix) && /^[\w.-]+\.sock$/.test(name);
+}
+
 /**
  * Removes the sockets that earlier runs left behind; only the holder of the serving lock may, since it alone has live ones. The folder
  * of a rehearsal goes too; to spoil one that is under way does no harm.

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Socket } from 'node:net';
 import { OperatorError, toError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { ListEncoder } from './encode-list.ts';
 import type { KubeletObserver, ResourceHandlers } from './handlers.ts';
 import { pluginService } from './plugin-service.ts';
 import { devicePluginService } from './wire.ts';
@@ -16,6 +17,8 @@ export interface PluginServer extends AsyncDisposable {
   readonly listening: Promise<void>;
   /** Resolves with the reason when the kubelet's list stream has ended unasked. */
   readonly lost: Promise<string>;
+  /** Has every call for a container answered by others from now on. */
+  answerWith(others: Pick<ResourceHandlers, 'prefer' | 'allocate'>): void;
   /** Ends the lists. Calls are answered on, and new connections are accepted no more. */
   endLists(): void;
   /** True when every connection is closed by the other side, false when some are still open after `limitMs`. */
@@ -52,7 +55,15 @@ export async function servePlugin(
     listening: listening.resolve,
     lost: () => lost.resolve('the kubelet has closed the device list'),
   };
-  grpc.addService(devicePluginService, pluginService(handlers, events, deps, stop.signal));
+  let deciding: Pick<ResourceHandlers, 'prefer' | 'allocate'> = handlers;
+  const answering: ResourceHandlers = {
+    resource: handlers.resource,
+    kubeletChooses: handlers.kubeletChooses,
+    list: handlers.list,
+    prefer: (request) => deciding.prefer(request),
+    allocate: (ids) => deciding.allocate(ids),
+  };
+  grpc.addService(serviceOfOneResource(), pluginService(answering, events, deps, stop.signal));
   const injector = grpc.createConnectionInjector(ServerCredentials.createInsecure());
 
   const sockets = new Set<Socket>();
@@ -82,6 +93,7 @@ export async function servePlugin(
   return {
     listening: listening.promise,
     lost: lost.promise,
+    answerWith: (others) => void (deciding = others),
     endLists,
     hungUp: (limitMs) => allClosed(sockets, limitMs),
     async [Symbol.asyncDispose]() {
@@ -102,4 +114,14 @@ async function allClosed(sockets: ReadonlySet<Socket>, limitMs: number): Promise
   const limit = AbortSignal.timeout(limitMs);
   await Promise.race([Promise.all(closing), once(limit, 'abort')]);
   return sockets.size === 0;
+}
+
+/** The service with an encoder that knows the list before: a resource has a server of its own. */
+function serviceOfOneResource(): typeof devicePluginService {
+  const encoder = new ListEncoder();
+  const { ListAndWatch } = devicePluginService;
+  return {
+    ...devicePluginService,
+    ListAndWatch: { ...ListAndWatch, responseSerialize: (devices) => encoder.encode(devices) },
+  };
 }

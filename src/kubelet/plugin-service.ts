@@ -9,7 +9,7 @@ import { once } from 'node:events';
 import type { ContainerResponse } from '../allocation/response.ts';
 import type { Log } from '../lib/log.ts';
 import { toError } from '../lib/errors.ts';
-import type { ListedDevice, PluginOptions } from './contract.ts';
+import type { ListedDevice, PluginOptions, PreferenceRequest } from './contract.ts';
 import {
   Refusal,
   type KubeletObserver,
@@ -70,13 +70,11 @@ export function pluginService(
 
   return {
     GetDevicePluginOptions: unary('GetDevicePluginOptions', () => pluginOptions(handlers)),
-    GetPreferredAllocation: unary(
-      'GetPreferredAllocation',
-      (requests: Parameters<typeof handlers.prefer>[0][]) =>
-        requests.map((request) => handlers.prefer(request)),
+    GetPreferredAllocation: unary('GetPreferredAllocation', (requests: readonly PreferenceRequest[]) =>
+      preferAll(handlers, requests),
     ),
     Allocate: unary('Allocate', (containers: readonly (readonly string[])[]) =>
-      allocateAll(handlers, containers),
+      allocateAll(handlers, containers, deps.observer),
     ),
     PreStartContainer: unary('PreStartContainer', () => undefined),
     ListAndWatch: (call: ServerWritableStream<void, readonly ListedDevice[]>) => {
@@ -92,28 +90,45 @@ export function pluginService(
   };
 }
 
+function isThere<T>(answer: T | Promise<T>): answer is T {
+  return !(answer instanceof Promise);
+}
+
+/** From memory at once, but where another agent has to be asked. */
+function preferAll(
+  handlers: ResourceHandlers,
+  requests: readonly PreferenceRequest[],
+): readonly (readonly string[])[] | Promise<readonly (readonly string[])[]> {
+  const answers = requests.map((request) => handlers.prefer(request));
+  return answers.every(isThere) ? answers : Promise.all(answers.map(async (answer) => answer));
+}
+
 /** The kubelet sends one container a call; the contract allows several, which must not share a device. */
 function allocateAll(
   handlers: ResourceHandlers,
   containers: readonly (readonly string[])[],
+  observer: Pick<KubeletObserver, 'malformed'>,
 ): readonly ContainerResponse[] | Promise<readonly ContainerResponse[]> {
-  if (containers.length === 0) {
-    throw new Refusal('invalid-request', `${handlers.resource}: the Allocate request names no container.`);
-  }
-  const seen = new Set<string>();
-  for (const id of containers.flat()) {
-    if (seen.has(id) && containers.length > 1) {
-      throw new Refusal(
-        'invalid-request',
-        `${handlers.resource}: one device is asked for by two containers at once.`,
-      );
-    }
-    seen.add(id);
+  const problem = whyMalformed(containers);
+  if (problem !== null) {
+    observer.malformed(handlers.resource, problem);
+    throw new Refusal('invalid-request', `${handlers.resource}: ${problem}`);
   }
   if (containers.length > 1) return Promise.all(containers.map(async (ids) => handlers.allocate(ids)));
   const [answer] = containers.map((ids) => handlers.allocate(ids));
   if (answer instanceof Promise) return answer.then((response) => [response]);
   return answer === undefined ? [] : [answer];
+}
+
+/** `null`: every container can be asked for by itself. */
+function whyMalformed(containers: readonly (readonly string[])[]): string | null {
+  if (containers.length === 0) return 'the Allocate request names no container.';
+  const seen = new Set<string>();
+  for (const ids of containers.map((each) => new Set(each))) {
+    if (!ids.isDisjointFrom(seen)) return 'one device is asked for by two containers at once.';
+    for (const id of ids) seen.add(id);
+  }
+  return null;
 }
 
 /** Writes the list and every newer one; a reader that is slow gets only the newest. Ends the stream on our stop. */

@@ -91,5 +91,6 @@ const observer: KubeletObserver = {
   registration: () => undefined,
   connected: () => undefined,
   unregistered: () => undefined,
+  malformed: () => undefined,
   rpc: () => undefined,
 };

@@ -52,7 +52,7 @@ export async function runSession(
     if (await firstOf([listening, late])) {
       return { reason: 'the kubelet accepted the registration and did not ask for the devices' };
     }
-    deps.observer.connected(resource, true);
+    deps.observer.connected(resource, basename(socketPath));
     deps.log.info(
       { resource, endpoint: basename(socketPath) },
       'registered: the kubelet listens to the device list',
@@ -65,7 +65,7 @@ export async function runSession(
     if (until.aborted && (await deps.passOn(server, handlers))) held.move();
     return { reason };
   } finally {
-    deps.observer.connected(resource, false);
+    deps.observer.connected(resource, null);
     scope.abort();
   }
 }

@@ -2,6 +2,7 @@ import { statSync, watch, type FSWatcher } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { Clock } from '../lib/clock.ts';
 import { isAbort } from '../lib/errors.ts';
+import { msToStep } from '../lib/in-step.ts';
 import { Latest } from '../lib/latest.ts';
 
 /**
@@ -70,7 +71,8 @@ async function followFolder(
         watchedInode = watcher === null ? null : inode;
       }
       look();
-      await clock.sleep(watcher === null && inode !== null ? pollWithoutEventsMs : pollMs, signal);
+      const pauseMs = watcher === null && inode !== null ? pollWithoutEventsMs : msToStep(clock, pollMs);
+      await clock.sleep(pauseMs, signal);
     } while (!signal.aborted);
   } catch (thrown) {
     if (!isAbort(thrown)) throw thrown;

@@ -30,9 +30,11 @@ export class Standby implements Disposable {
     if (this.#socket !== null) say(this.#socket, { word: 'ready', resources });
   }
 
-  /** Says which resources are registered, to the agent that served before if it still listens. */
-  serving(resources: readonly string[]): void {
-    if (this.#socket !== null) say(this.#socket, { word: 'serving', resources });
+  /** Says which resources are registered and on which sockets, to the agent that served before if it still listens. */
+  serving(endpoints: ReadonlyMap<string, string>): void {
+    if (this.#socket === null) return;
+    for (const entry of endpoints) say(this.#socket, { word: 'at', resources: entry });
+    say(this.#socket, { word: 'serving', resources: [...endpoints.keys()] });
   }
 
   /** Resolves when the lock may be free: its holder has said so, has ended, or cannot be asked. Rejects on abort. */

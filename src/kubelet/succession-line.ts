@@ -6,7 +6,11 @@ import type { Socket } from 'node:net';
  *
  *     ready nvidia.com/gpu      the one that stands by could serve these
  *     take                      the one that served has freed the lock for it
+ *     at nvidia.com/gpu slicewise-gpu-0123abcd.sock
+ *                               where the successor answers for a resource, said before the next line
  *     serving nvidia.com/gpu    the successor is registered for these
+ *
+ * A word that is not known means nothing.
  */
 export interface Said {
   readonly word: string;

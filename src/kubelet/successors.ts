@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { orAborted } from '../lib/abort.ts';
 import { describeError } from '../lib/errors.ts';
 import type { Log } from '../lib/log.ts';
+import { isOwnSocketName } from './own-sockets.ts';
 import { hearLines, say } from './succession-line.ts';
 
 /** The socket in the device-plugins folder on which the agent that serves hears those that stand by. */
@@ -15,6 +16,8 @@ export interface Successor {
   readonly resources: readonly string[];
   /** Tells it that the lock is free. */
   tell(): void;
+  /** File name of the socket on which it answers for a resource, once it serves it; `null` when it has not said so. */
+  endpointOf(resource: string): string | null;
   /** True when it is registered for all these resources; false when it has ended before, or on abort. */
   untilServing(resources: readonly string[], signal: AbortSignal): Promise<boolean>;
 }
@@ -23,12 +26,15 @@ interface Line {
   readonly socket: Socket;
   ready: readonly string[] | null;
   serving: ReadonlySet<string>;
+  readonly endpoints: Map<string, string>;
   readonly sleepers: Set<() => void>;
 }
 
 const standsReady = 'another agent stands by and is ready to take over';
 /** Few agents ever run on a node at once. */
 const maxLines = 8;
+/** A node has few resources; more than these are a fault. */
+const maxEndpoints = 1000;
 
 /**
  * The agents that stand by while this one serves. They are woken at once when it ends, however it ends, because the kernel
@@ -76,6 +82,7 @@ export class Successors implements Disposable {
         return {
           resources: line.ready,
           tell: () => say(line.socket, { word: 'take', resources: [] }),
+          endpointOf: (resource) => line.endpoints.get(resource) ?? null,
           untilServing: (resources, signal) => this.#untilServing(line, resources, signal),
         };
     }
@@ -88,7 +95,7 @@ export class Successors implements Disposable {
   }
 
   async #hear(socket: Socket): Promise<void> {
-    const line: Line = { socket, ready: null, serving: new Set(), sleepers: new Set() };
+    const line: Line = { socket, ready: null, serving: new Set(), endpoints: new Map(), sleepers: new Set() };
     this.#lines.add(line);
     const wake = (): void => {
       for (const sleeper of line.sleepers) sleeper();
@@ -98,6 +105,7 @@ export class Successors implements Disposable {
         if (line.ready === null) this.#log.info({ resources }, standsReady);
         line.ready = resources;
       }
+      if (word === 'at') noteEndpoint(line, resources);
       if (word === 'serving') line.serving = new Set(resources);
       wake();
     });
@@ -119,4 +127,9 @@ export class Successors implements Disposable {
     }
     return true;
   }
+}
+
+/** What is no name of an agent's own socket leads nowhere. */
+function noteEndpoint({ endpoints }: Line, [resource = '', endpoint = '']: readonly string[]): void {
+  if (isOwnSocketName(endpoint) && endpoints.size < maxEndpoints) endpoints.set(resource, endpoint);
 }

@@ -1,6 +1,6 @@
 import type { RefusalReason } from '../allocation/decide.ts';
-import type { MemoryRefusalReason } from '../allocation/place-memory.ts';
-import type { WholeRefusalReason } from '../allocation/place-whole.ts';
+import type { MemoryRefusalReason } from '../allocation/memory/place-memory.ts';
+import type { WholeRefusalReason } from '../allocation/memory/place-whole.ts';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
 import type { DegradationKind } from '../resources/remark.ts';
 import { definitions, type LabelValue } from './definitions.ts';
@@ -43,7 +43,7 @@ export interface Metrics {
   devices(resource: string, counts: DeviceCounts): void;
   /** One container was given devices. */
   allocation(resource: string): void;
-  /** One container was refused devices; `malformed` when the request itself could not be read. */
+  /** One container was refused devices; `malformed`: a whole request was, which names no container, or one device for two. */
   refusal(
     resource: string,
     reason: RefusalReason | MemoryRefusalReason | WholeRefusalReason | 'malformed',
@@ -60,12 +60,23 @@ export interface Metrics {
   degradations(kinds: readonly DegradationKind[]): void;
   /** The node's allocatable was written, or could not be. */
   nodeStatusWrite(result: LabelValue<'nodeStatusWrites', 'result'>): void;
+  /** The node's condition or taint, or an Event, was written, or could not be. */
+  healthWrite(what: LabelValue<'healthWrites', 'what'>, result: LabelValue<'healthWrites', 'result'>): void;
   snapshotFailure(): void;
   driverRestart(): void;
+  /** The driver told of an XID, `count` times. */
+  xid(labels: XidLabels, count: number): void;
   /** All metrics in the text format of Prometheus. */
   text(): Promise<string>;
   /** The media type of `text`. */
   readonly contentType: string;
+}
+
+/** `uuid` is empty for a GPU that is not named or is not on this node; `xid` a code of the catalogue, or `unknown`. */
+export interface XidLabels {
+  readonly uuid: string;
+  readonly xid: string;
+  readonly class: LabelValue<'xids', 'class'>;
 }
 
 type Write = (instruments: Instruments) => void;
@@ -141,8 +152,10 @@ export function createMetrics(deps: MetricsDeps): Metrics {
         for (const kind of definitions.degradations.labels.kind)
           degradations.set({ kind }, kinds.filter((each) => each === kind).length);
       }),
+    healthWrite: (what, result) => report(({ healthWrites }) => healthWrites.inc({ what, result })),
     nodeStatusWrite: (result) => report(({ nodeStatusWrites }) => nodeStatusWrites.inc({ result })),
     snapshotFailure: () => report(({ snapshotFailures }) => snapshotFailures.inc()),
+    xid: (labels, count) => report(({ xids }) => xids.inc({ ...labels }, count)),
     driverRestart: () => report(({ driverRestarts }) => driverRestarts.inc()),
     async text() {
       const { registry, instruments } = await (loading ??= load());

@@ -1,3 +1,4 @@
+import { healthDefinitions } from './definitions-health.ts';
 import { grpcCodes } from './grpc-codes.ts';
 import { statusWriteResults } from './status-write-results.ts';
 
@@ -13,8 +14,8 @@ const containerLabels = {
 /**
  * Every metric that the agent serves: one table, from which the instruments are built and against which a test compares
  * what is served. Names and units follow the Prometheus rules: base units, `_total` for counters. A label lists the
- * values that it can take, so that the number of series is bounded; a word (`resource`, `config`, `version`, `uuid`, `container`) stands for
- * a value that comes from the config, the build, the GPUs, or the containers that hold one.
+ * values that it can take, so that the number of series is bounded; a word (`resource`, `config`, `version`, `uuid`, `xid`, `container`) stands for
+ * a value that comes from the config, the build, the GPUs, NVIDIA's catalogue of XIDs, or the containers that hold one.
  */
 export const definitions = {
   buildInfo: {
@@ -171,6 +172,7 @@ export const definitions = {
     help: 'GPUs of the node: those that can be read, and those that are counted and fail.',
     labels: { state: ['readable', 'failed'] },
   },
+  ...healthDefinitions,
   degradations: {
     kind: 'gauge',
     name: 'slicewise_plan_degradations',
@@ -244,7 +246,7 @@ interface DefinitionBase {
   readonly labels: Readonly<Record<string, readonly string[] | OpenLabel>>;
 }
 
-type OpenLabel = 'resource' | 'config' | 'version' | 'uuid' | 'container';
+type OpenLabel = 'resource' | 'config' | 'version' | 'uuid' | 'xid' | 'container';
 
 export type Definitions = typeof definitions;
 export type MetricKey = keyof Definitions;

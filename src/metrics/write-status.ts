@@ -12,6 +12,7 @@ const bytesPerMiB = 2 ** 20;
  */
 export function writeStatus(instruments: Instruments, status: NodeStatus): void {
   forget(instruments);
+  writeHealth(instruments, status);
   if (status.agent.role !== 'serving') return;
   writeWithheld(instruments, status);
   writeMemory(instruments, status);
@@ -22,6 +23,7 @@ function forget(instruments: Instruments): void {
   const { memoryUnitBytes, memoryLargestHole, memoryPromised } = instruments;
   for (const gauge of [memoryUnitBytes, memoryLargestHole, memoryPromised]) gauge.remove();
   instruments.devicesWithheld.reset();
+  instruments.gpuUnhealthySince.reset();
   instruments.memoryUnits.reset();
   instruments.memoryUnitsHeld.reset();
   instruments.memoryUnitsFree.reset();
@@ -34,6 +36,14 @@ function writeWithheld({ devicesWithheld }: Instruments, { resources }: NodeStat
   for (const { resource, withheld } of resources)
     for (const reason of definitions.devicesWithheld.labels.reason)
       devicesWithheld.set({ resource, reason }, withheld[reason] ?? 0);
+}
+
+/** Standing by or not, each agent knows how the GPUs are. */
+function writeHealth({ gpuVerdicts, gpuUnhealthySince }: Instruments, { gpus }: NodeStatus): void {
+  for (const state of definitions.gpuVerdicts.labels.state)
+    gpuVerdicts.set({ state }, gpus.filter(({ health }) => health?.state === state).length);
+  for (const { uuid, health } of gpus)
+    if (health?.state === 'unhealthy') gpuUnhealthySince.set({ uuid }, Date.parse(health.since) / 1000);
 }
 
 function writeMemory(instruments: Instruments, { memory }: NodeStatus): void {

@@ -1,12 +1,13 @@
 import type { Snapshot } from '../inventory/gpu.ts';
-import { listHardware, plannedGpu } from './hardware.ts';
+import { listHardware } from './hardware.ts';
 import { assignNames } from './name-hardware.ts';
 import { keepOneShape, type ChosenProfiles } from './one-shape.ts';
-import { compareDevices, hardwareUuid, type PlannedDevice } from './planned-device.ts';
+import { planDevices, type DeviceFaults } from './plan-devices.ts';
+import type { PlannedDevice } from './planned-device.ts';
 import { joinRemarks, type Remarks } from './remark.ts';
 import type { ResourceName } from './resource-name.ts';
 import type { ResourceSettings } from './resource-settings.ts';
-import { deviceIds, shareHardware, type SharedHardware } from './share-hardware.ts';
+import { shareHardware } from './share-hardware.ts';
 
 /** A resource that the node offers, with its devices in the order of every list. */
 export interface ResourcePlan {
@@ -24,11 +25,7 @@ export interface NodePlan extends Remarks {
 }
 
 /** What the plan depends on beside the GPUs and the settings. */
-export interface PlanCircumstances {
-  /** What keeps every GPU from being used, for a person; `null` when nothing does. */
-  readonly nodeFault: string | null;
-  /** What keeps a GPU or a MIG instance from being used although the driver has nothing against it, by UUID. */
-  readonly faults: ReadonlyMap<string, string>;
+export interface PlanCircumstances extends DeviceFaults {
   /** Those of the plan before. */
   readonly profiles: ChosenProfiles;
   /** UUIDs of GPUs and MIG instances of which the kubelet has booked something, when that has just been read; else empty. */
@@ -43,11 +40,15 @@ export const noCircumstances: PlanCircumstances = {
   held: new Set(),
 };
 
-/** The resources of a node, from what its driver says. A node without GPUs offers none. */
+/**
+ * The resources of a node, from what its driver says. A node without GPUs offers none.
+ * @param before resources of an earlier plan: a device of which nothing is new is the same object as there, because it can be one of 20,000
+ */
 export function planResources(
   snapshot: Snapshot,
   settings: ResourceSettings,
   circumstances: PlanCircumstances = noCircumstances,
+  before: readonly ResourcePlan[] = [],
 ): NodePlan {
   const { profiles, held } = circumstances;
   const listed = listHardware(snapshot, settings);
@@ -60,7 +61,11 @@ export function planResources(
   return {
     resources: [...shared].map(([resource, members]) => ({
       resource,
-      devices: planDevices(members, circumstances),
+      devices: planDevices(
+        members,
+        circumstances,
+        before.find((earlier) => earlier.resource === resource)?.devices ?? [],
+      ),
       oneShareOnly: settings.timeSlicing?.failRequestsGreaterThanOne ?? false,
     })),
     profiles: shaped.profiles,
@@ -71,29 +76,4 @@ export function planResources(
       remarks,
     ),
   };
-}
-
-/**
- * NUMA nodes are given to all usable devices or to none, because the kubelet's topology hints skip devices that have none
- * (kubernetes: pkg/kubelet/cm/devicemanager/topology_hints.go).
- */
-function planDevices(
-  members: readonly SharedHardware[],
-  { nodeFault, faults }: PlanCircumstances,
-): readonly PlannedDevice[] {
-  const everyNumaKnown = members.every(
-    ({ hardware }) => hardware.numaNode !== null || hardware.error !== null,
-  );
-  return members
-    .flatMap((member) => {
-      const { hardware } = member;
-      const common = {
-        gpu: plannedGpu(hardware.gpu),
-        mig: hardware.mig,
-        fault: hardware.error ?? faults.get(hardwareUuid(hardware)) ?? nodeFault,
-        numaNode: everyNumaKnown ? hardware.numaNode : null,
-      };
-      return deviceIds(member).map((id): PlannedDevice => ({ ...id, ...common }));
-    })
-    .toSorted(compareDevices);
 }

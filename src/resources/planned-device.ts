@@ -53,3 +53,15 @@ export function compareDevices(one: PlannedDevice, other: PlannedDevice): number
     (one.id < other.id ? -1 : Number(one.id > other.id))
   );
 }
+
+/** The same order among pieces of hardware. */
+export function compareHardware(
+  one: Pick<PlannedDevice, 'gpu' | 'mig'>,
+  other: Pick<PlannedDevice, 'gpu' | 'mig'>,
+): number {
+  return (
+    one.gpu.index - other.gpu.index ||
+    (one.mig?.position ?? -1) - (other.mig?.position ?? -1) ||
+    (hardwareUuid(one) < hardwareUuid(other) ? -1 : Number(hardwareUuid(one) > hardwareUuid(other)))
+  );
+}

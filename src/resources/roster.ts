@@ -14,7 +14,7 @@ export const leavingMs = 10_000;
 export interface RosterHolds {
   readonly nowMs: number;
   /** Ids that a pod holds, or that an Allocate call named a moment ago. */
-  readonly inUse: ReadonlySet<string>;
+  readonly inUse: Pick<ReadonlySet<string>, 'has'>;
   /** Why a device is no longer planned, for a person; one that left before keeps its reason where this is left out. */
   readonly whyGone?: (device: PlannedDevice) => string;
 }
@@ -23,13 +23,18 @@ export interface RosterHolds {
  * The next list of a resource. A device that is no longer planned leaves in two steps: first it is listed Unhealthy for
  * at least `leavingMs`, and only when nobody uses it does it vanish. The kubelet looks allocated ids up in its newest
  * list without checking that they are there (kubernetes: pkg/kubelet/cm/devicemanager/manager.go), so an id that
- * disappears at the wrong moment would crash it.
+ * disappears at the wrong moment would crash it. A device of which nothing is new is the same object as in the list before, and so is the
+ * list.
  */
 export function nextRoster(
   previous: readonly RosterDevice[],
   planned: readonly PlannedDevice[],
   { nowMs, inUse, whyGone }: RosterHolds,
 ): readonly RosterDevice[] {
+  if (hasSameIds(previous, planned)) {
+    const same = planned.map((device, at) => stay(device, previous[at]));
+    return same.every((device, at) => device === previous[at]) ? previous : same;
+  }
   const plannedIds = new Set(planned.map((device) => device.id));
   const heldBefore = new Set(previous.filter((device) => device.mayBeHeld).map((device) => device.id));
   const leaving = previous
@@ -46,4 +51,28 @@ export function nextRoster(
     mayBeHeld: device.fault === null || heldBefore.has(device.id),
   }));
   return [...staying, ...leaving].toSorted(compareDevices);
+}
+
+/** True when both have the same ids in the same order. */
+export function hasSameIds(
+  one: readonly Pick<PlannedDevice, 'id'>[],
+  other: readonly Pick<PlannedDevice, 'id'>[],
+): boolean {
+  return one.length === other.length && one.every((device, at) => device.id === other[at]?.id);
+}
+
+/** A planned device that was listed before. */
+function stay(device: PlannedDevice, before: RosterDevice | undefined): RosterDevice {
+  const { id, gpu, mig, replica, fault, numaNode } = device;
+  const mayBeHeld = fault === null || before?.mayBeHeld === true;
+  if (
+    before?.leavingSinceMs === null &&
+    before.fault === fault &&
+    before.gpu === gpu &&
+    before.mig === mig &&
+    before.numaNode === numaNode &&
+    before.mayBeHeld === mayBeHeld
+  )
+    return before;
+  return { id, gpu, mig, replica, fault, numaNode, leavingSinceMs: null, mayBeHeld };
 }

@@ -13,8 +13,12 @@ export async function readBootId(procfsRoot: string): Promise<string> {
   throw new OperatorError('boot-unknown', `${path} holds no boot id: ${JSON.stringify(id.slice(0, 60))}`);
 }
 
-/** The same as it stands there, to be compared with what others have read there. @throws OperatorError `boot-unknown` */
-export async function readBootText(procfsRoot: string): Promise<string> {
+/** The same as it stands there, to be compared with what others have read there; `null` when it cannot be read. */
+export async function tellBootText(procfsRoot: string): Promise<string | null> {
+  return (await readBootText(procfsRoot).catch(() => '')) || null;
+}
+
+async function readBootText(procfsRoot: string): Promise<string> {
   const path = bootIdPath(procfsRoot);
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new OperatorError('boot-unknown', `${path} cannot be read`, { cause });

@@ -3,7 +3,7 @@ import { constants, renameSync } from 'node:fs';
 import { lstat, open, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { OperatorError } from '../lib/errors.ts';
-import { writableByOthers } from '../lib/own-folder.ts';
+import { checkOwnFile } from '../lib/own-folder.ts';
 
 /**
  * Reads a small text file that only its owner may write. No link is followed, and nothing but a plain file is opened for long.
@@ -12,9 +12,9 @@ import { writableByOthers } from '../lib/own-folder.ts';
 export async function readPrivateFile(path: string, maxBytes: number): Promise<string> {
   await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   const found = await file.stat();
-  const { mode, size } = found;
+  const { size } = found;
   if (!found.isFile()) throw new OperatorError('not-ours', 'it is no plain file');
-  if ((mode & writableByOthers) !== 0) throw new OperatorError('not-ours', 'others may write to it');
+  await checkOwnFile(found);
   if (size > maxBytes) throw new OperatorError('too-large', `it has ${size} bytes, more than ${maxBytes}`);
   const text = Buffer.alloc(size);
   const { bytesRead } = await file.read(text, 0, size, 0);

@@ -1,26 +1,16 @@
 import { createHash } from 'node:crypto';
-import { lstat, readdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import * as z from 'zod';
 import type { KeptEntry } from '../allocation/holdings/kept-holdings.ts';
-import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
-import { lazy } from '../lib/lazy.ts';
-import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
-import { isGpuUuid } from './gpu-uuid.ts';
-import { readPrivateFile, replacePrivateFile } from './private-file.ts';
+import { leaveWord, readWords, removeWord, type Word, type WordKind } from './words.ts';
 
 /** An admin's word that nothing of these orphans runs on a GPU any more. */
 export interface Release {
   readonly gpu: string;
   /** What the admin has looked at, by `orphanKey`; what was orphaned since is not meant. Or why that cannot be read. */
-  readonly orphans: ReadonlySet<string> | { readonly unreadable: string };
+  readonly orphans: Word['keys'];
 }
 
-/** Its files are named after GPUs, and nothing but a GPU's UUID is taken for a name. */
-const folderName = 'release';
-const maxBytes = 64 * 1024;
 /** Hardly any agent ever reads one. */
-const content = lazy(() => z.array(z.string().regex(/^[0-9a-f]{16}$/)).max(3000));
+const release: WordKind = { folderName: 'release', key: /^[0-9a-f]{16}$/ };
 
 /** Names an orphan: what was given to whom. It tells one orphan from another, and says nothing by itself. */
 export function orphanKey({ owner, resource, deviceIds, record }: KeptEntry): string {
@@ -38,44 +28,16 @@ export async function askRelease(
   gpu: string,
   orphans: readonly KeptEntry[],
 ): Promise<() => Promise<boolean>> {
-  if (!isGpuUuid(gpu)) throw new OperatorError('no-gpu', `${gpu} is not the UUID of a GPU`);
-  const folder = join(stateDir, folderName);
-  await ownFolder(stateDir);
-  await ownFolder(folder);
-  const path = join(folder, gpu);
-  const text = `${JSON.stringify(orphans.map(orphanKey))}\n`;
-  await replacePrivateFile(path, text, () => true);
-  return () =>
-    lstat(path).then(
-      () => true,
-      () => false,
-    );
+  return leaveWord(stateDir, release, gpu, orphans.map(orphanKey));
 }
 
-/** All words that have been left. Files with other names than GPUs' are left alone. @throws Error */
+/** All words that have been left. @throws Error */
 export async function readReleases(stateDir: string): Promise<readonly Release[]> {
-  const folder = join(stateDir, folderName);
-  try {
-    await checkOwnFolder(folder);
-  } catch (thrown) {
-    if (systemErrorCode(thrown) === 'ENOENT') return [];
-    throw thrown;
-  }
-  const names = await readdir(folder);
-  return Promise.all(
-    names.filter(isGpuUuid).map(async (gpu) => ({ gpu, orphans: await readKeys(join(folder, gpu)) })),
-  );
+  const words = await readWords(stateDir, release);
+  return words.map(({ gpu, keys }) => ({ gpu, orphans: keys }));
 }
 
 /** Takes the word away when it has been heard, whatever lies in its place. @throws Error */
 export async function removeRelease(stateDir: string, gpu: string): Promise<void> {
-  await rm(join(stateDir, folderName, gpu), { recursive: true, force: true });
-}
-
-async function readKeys(path: string): Promise<Release['orphans']> {
-  try {
-    return new Set(content().parse(JSON.parse(await readPrivateFile(path, maxBytes))));
-  } catch (thrown) {
-    return { unreadable: describeError(thrown).split('\n', 1)[0] ?? '' };
-  }
+  await removeWord(stateDir, release, gpu);
 }

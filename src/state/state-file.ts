@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import * as z from 'zod';
 import type { KeptHoldings } from '../allocation/holdings/kept-holdings.ts';
-import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { OperatorError } from '../lib/errors.ts';
 import { lazy } from '../lib/lazy.ts';
-import { checkOwnFolder, ownFolder } from '../lib/own-folder.ts';
-import { readPrivateFile, replacePrivateFile } from './private-file.ts';
+import { ownFolder } from '../lib/own-folder.ts';
+import { replacePrivateFile } from './private-file.ts';
+import { readVersioned } from './versioned-file.ts';
 
 /** What the agent keeps over its restarts, in the state folder. It counts for one boot of the node alone. */
 export interface KeptState {
@@ -49,15 +50,11 @@ const stateFile = lazy(() => {
 
 /** Reads the state; never throws. */
 export async function readState(folder: string): Promise<StateReading> {
-  const path = join(folder, stateFileName);
-  try {
-    await checkOwnFolder(folder);
-    return { kind: 'state', state: decodeState(await readPrivateFile(path, maxBytes)) };
-  } catch (thrown) {
-    if (systemErrorCode(thrown) === 'ENOENT') return { kind: 'absent' };
-    const why = systemErrorCode(thrown) === 'ELOOP' ? 'it is a link' : describeError(thrown);
-    return { kind: 'unusable', reason: `${path} cannot be used: ${why}` };
-  }
+  const file = { name: stateFileName, version: formatVersion, maxBytes, schema: stateFile };
+  const reading = await readVersioned(folder, file);
+  if (reading.kind !== 'read') return reading;
+  const { bootId, gpus, holdings } = reading.content;
+  return { kind: 'state', state: { bootId, gpus, holdings } };
 }
 
 /** The state as the file's text, equal for equal states. */
@@ -80,29 +77,4 @@ export async function writeState(folder: string, text: string, mayReplace: () =>
     );
   await ownFolder(folder);
   return replacePrivateFile(join(folder, stateFileName), text, mayReplace);
-}
-
-function decodeState(text: string): KeptState {
-  const value = parse(text);
-  const version = z.object({ version: z.number() }).safeParse(value).data?.version;
-  if (version !== undefined && version !== formatVersion)
-    throw new OperatorError(
-      'other-version',
-      `its format is ${version}, and this version of the agent reads ${formatVersion}`,
-    );
-  const read = stateFile().safeParse(value);
-  if (read.success) {
-    const { bootId, gpus, holdings } = read.data;
-    return { bootId, gpus, holdings };
-  }
-  const [issue] = read.error.issues;
-  throw new OperatorError('bad-state', `${issue?.path.join('.')}: ${issue?.message}`);
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new OperatorError('bad-state', 'it is no JSON, or not all of it', { cause });
-  }
 }

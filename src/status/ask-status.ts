@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createConnection, type Socket } from 'node:net';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
 import { OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { checkOwnFolder } from '../lib/own-folder.ts';
 import { findStatusSockets, type StatusRefusal, type StatusRequest } from './status-socket.ts';
 
 /** How long an agent may take to answer. */
@@ -15,16 +16,38 @@ export interface AskedAgent {
 
 /**
  * The status of the node, from the agent that serves it, or from another one where none does.
- * @throws OperatorError `no-agent` when none answers, `not-allowed` for who is not root
+ * @throws OperatorError `no-agent` when none answers, `not-allowed` for who is not root, `not-ours` where anybody could answer
  */
 export async function askStatus(folder: string): Promise<AskedAgent> {
+  const asked = await askEveryStatus(folder);
+  const best = asked.find(({ status }) => status.agent.role === 'serving') ?? asked[0];
+  if (best === undefined) throw noAgent(folder, []);
+  return best;
+}
+
+/** The status of every agent that answers. @throws OperatorError as `askStatus` */
+async function askEveryStatus(folder: string): Promise<readonly AskedAgent[]> {
   const sockets = await findSockets(folder);
   const answers = await Promise.allSettled(sockets.map((socket) => askOnce(socket)));
   const asked = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
-  const best = asked.find(({ status }) => status.agent.role === 'serving') ?? asked[0];
-  if (best !== undefined) return best;
+  if (asked.length > 0) return asked;
   const failed = answers.find((answer) => answer.status === 'rejected' && !isDead(answer.reason));
   throw failed?.status === 'rejected' ? forPeople(failed.reason, folder) : noAgent(folder, sockets);
+}
+
+/** The same, or `null` where an agent that runs does not answer. @throws OperatorError as `askStatus` */
+export async function askStatusOfAll(folder: string): Promise<readonly AskedAgent[] | null> {
+  const sockets = await findSockets(folder);
+  const answers = await Promise.allSettled(sockets.map((socket) => askOnce(socket)));
+  const asked = answers.flatMap((answer) => (answer.status === 'fulfilled' ? [answer.value] : []));
+  const failed = answers.find((answer) => answer.status === 'rejected' && !isDead(answer.reason));
+  if (failed?.status === 'rejected') {
+    const reason = forPeople(failed.reason, folder);
+    if (reason instanceof OperatorError && reason.code === 'not-allowed') throw reason;
+    return null;
+  }
+  if (asked.length === 0) throw noAgent(folder, sockets);
+  return asked;
 }
 
 /** The status at once and after each change, until the agent ends or the signal aborts. */
@@ -92,6 +115,7 @@ function readStatus(line: string, socket: string): NodeStatus {
 
 async function findSockets(folder: string): Promise<readonly string[]> {
   try {
+    await checkOwnFolder(folder);
     return await findStatusSockets(folder);
   } catch (thrown) {
     if (systemErrorCode(thrown) === 'ENOENT') return [];

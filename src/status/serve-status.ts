@@ -1,9 +1,11 @@
 import { once } from 'node:events';
 import { constants, statSync } from 'node:fs';
 import { chmod, open, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { createConnection, createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../lib/clock.ts';
 import { describeError, OperatorError, systemErrorCode } from '../lib/errors.ts';
+import { msToStep } from '../lib/in-step.ts';
 import { onceEach } from '../lib/once-each.ts';
 import { ownFolder } from '../lib/own-folder.ts';
 import { StatusLines, type StatusLinesDeps } from './status-lines.ts';
@@ -47,11 +49,12 @@ async function listen(folder: string, path: string, hear: (socket: Socket) => vo
   if (Buffer.byteLength(path) > maxPathBytes)
     throw new OperatorError(
       'socket-path-too-long',
-      `The path of the status socket, ${path}, has more than ${maxPathBytes} bytes: a shorter --state-dir is needed`,
+      `The path of a status socket in ${folder} has more than ${maxPathBytes} bytes: a shorter --state-dir is needed`,
     );
   const server = createServer(hear);
   server.maxConnections = maxConnections;
   try {
+    await ownFolder(dirname(folder));
     await ownFolder(folder);
     await closeToOthers(folder);
     for (const other of await findStatusSockets(folder))
@@ -62,7 +65,7 @@ async function listen(folder: string, path: string, hear: (socket: Socket) => vo
     return server;
   } catch (thrown) {
     server.close();
-    throw new OperatorError('no-status-socket', `The status socket ${path} cannot be made`, {
+    throw new OperatorError('no-status-socket', `There can be no status socket in ${folder}`, {
       cause: thrown,
     });
   }
@@ -78,7 +81,7 @@ async function closeToOthers(folder: string): Promise<void> {
 async function untilGone(path: string, server: Server, clock: Clock, signal: AbortSignal): Promise<void> {
   server.on('error', () => undefined);
   while (!signal.aborted && statSync(path, { throwIfNoEntry: false }) !== undefined)
-    await clock.sleep(lookEveryMs, signal).catch(() => undefined);
+    await clock.sleep(msToStep(clock, lookEveryMs), signal).catch(() => undefined);
 }
 
 /** True for the socket of an agent that was killed: nobody listens on it. */

@@ -2,8 +2,15 @@ import type { Snapshot } from '../../inventory/gpu.ts';
 import { dampedLimit } from '../damping.ts';
 import { useOfGpus, type GpuUse } from '../holdings/gpu-use.ts';
 import { gpusOf, isMemory } from '../holdings/node-gpus.ts';
-import { capOf, pauseOf, promisedNow, roomsOf, type MemoryOffer, type MemoryRoom } from '../memory-view.ts';
-import { describeGpu } from './gpu-status.ts';
+import {
+  capOf,
+  pauseOf,
+  promisedNow,
+  roomsOf,
+  type MemoryOffer,
+  type MemoryRoom,
+} from '../memory/memory-view.ts';
+import { describeGpu, type GpuHealthStatus } from './gpu-status.ts';
 import { describeHolder } from './holder-status.ts';
 import type {
   AgentStatus,
@@ -20,6 +27,8 @@ export interface NodeFacts {
   readonly inventory: InventoryStatus;
   /** `null` before the first reading. */
   readonly snapshot: Snapshot | null;
+  /** How GPUs are, by UUID. */
+  readonly health: ReadonlyMap<string, GpuHealthStatus>;
   readonly offer: MemoryOffer;
   /** Whether what is held is kept account of: nobody needs that on a node that offers no memory. */
   readonly isTracked: boolean;
@@ -56,6 +65,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
       offer,
       room: roomOf.get(gpu.uuid) ?? null,
       use: uses.get(gpu.uuid) ?? null,
+      health: facts.health.get(gpu.uuid) ?? null,
       isTracked,
       devices: new Map(
         byGpu.flatMap(({ resource, devices }) => {

@@ -1,6 +1,6 @@
 import type { Gpu } from '../../inventory/gpu.ts';
 import type { GpuUse } from '../holdings/gpu-use.ts';
-import type { MemoryOffer, MemoryRoom } from '../memory-view.ts';
+import type { MemoryOffer, MemoryRoom } from '../memory/memory-view.ts';
 import { describeHolder, type HolderStatus } from './holder-status.ts';
 import type { OfferedDevice, UnhealthyReason } from './offered-device.ts';
 
@@ -17,6 +17,8 @@ export interface GpuStatus {
   /** Why the GPU is not offered by memory although the node is; `null` where it is, or need not be. */
   readonly withoutMemory: string | null;
   readonly migInstances: readonly { readonly uuid: string; readonly profile: string }[];
+  /** How it is; `null` before it was asked. */
+  readonly health: GpuHealthStatus | null;
   /** Why the GPU cannot be used, for a person; `null` when it can. */
   readonly fault: string | null;
   /** Resources other than memory that it is offered as; empty: none. */
@@ -25,6 +27,41 @@ export interface GpuStatus {
   readonly withheld: readonly UnhealthyReason[];
   /** `null`: not tracked. */
   readonly holders: readonly HolderStatus[] | null;
+}
+
+/** What is held against a GPU. Times are ISO 8601. */
+export interface GpuHealthStatus {
+  /**
+   * `degraded`: it is given out, and somebody has to look after it; `unmonitored`: nobody would hear of a fault; `unhealthy`: it is not given
+   * out, or some of its MIG instances are not.
+   */
+  readonly state: 'healthy' | 'degraded' | 'unmonitored' | 'unhealthy';
+  readonly since: string;
+  /** Why a fault would not be told; `null` when it would. */
+  readonly unmonitored: string | null;
+  /** Worst first. */
+  readonly findings: readonly GpuFindingStatus[];
+}
+
+/** One thing that was found out about a GPU. */
+export interface GpuFindingStatus {
+  /** What an acknowledgement names. */
+  readonly key: string;
+  /** `noted`: the GPU has nothing. */
+  readonly effect: 'unhealthy' | 'degraded' | 'noted';
+  /** Whether an admin may say that the GPU is to be used all the same. */
+  readonly canBeAcknowledged: boolean;
+  readonly what: string;
+  /** What an admin is to do, one sentence. */
+  readonly remedy: string;
+  readonly xid: number | null;
+  /** By NVIDIA's catalogue; `null` for everything but an XID. */
+  readonly class: string | null;
+  /** The GPU instance, and the compute instance behind a slash where it is about one; `null`: the whole GPU. */
+  readonly migInstance: string | null;
+  readonly firstAt: string;
+  readonly lastAt: string;
+  readonly count: number;
 }
 
 /** The memory units of one GPU. */
@@ -43,6 +80,7 @@ export interface GpuFacts {
   /** What is booked on it; `null`: nothing. */
   readonly use: GpuUse | null;
   readonly isTracked: boolean;
+  readonly health: GpuHealthStatus | null;
   /** Its devices, by resource. */
   readonly devices: ReadonlyMap<string, readonly OfferedDevice[]>;
 }
@@ -63,6 +101,7 @@ export function describeGpu(gpu: Gpu, facts: GpuFacts): GpuStatus {
     memory: room === null ? null : describeRoom(room, facts),
     withoutMemory: offer.plan.leftOut.find((each) => each.uuid === uuid)?.reason ?? null,
     migInstances: migInstances.map((instance) => ({ uuid: instance.uuid, profile: instance.profile })),
+    health: facts.health,
     fault: offer.faults.get(uuid) ?? error,
     offeredAs: [...devices.keys()],
     withheld: [...new Set(reasons)],

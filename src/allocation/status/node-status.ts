@@ -1,4 +1,4 @@
-import type { MemoryPause } from '../memory-view.ts';
+import type { MemoryPause } from '../memory/memory-view.ts';
 import type { Fit } from '../promise.ts';
 import type { GpuStatus } from './gpu-status.ts';
 import type { HolderStatus } from './holder-status.ts';
@@ -40,6 +40,8 @@ export interface InventoryStatus {
   readonly isStale: boolean;
   /** Why the newest attempt failed; `null` when it did not. */
   readonly failure: string | null;
+  /** The driver is closed until then, so that GPUs can be reset: ISO 8601; `null`: it is not. */
+  readonly driverClosedUntil: string | null;
   /** GPUs that the driver counts and that do not even tell their UUID. */
   readonly unreadable: readonly { readonly index: number; readonly error: string }[];
 }

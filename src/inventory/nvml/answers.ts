@@ -1,4 +1,4 @@
-import type { PciInfo } from './bindings.ts';
+import type { PciInfo } from './layouts.ts';
 
 /** The text up to the terminating zero. */
 export function textOf(buffer: Buffer): string {

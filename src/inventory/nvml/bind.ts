@@ -1,12 +1,6 @@
 import koffi, { type LibraryHandle } from 'koffi';
-import {
-  handleTypes,
-  prototypes,
-  scalarTypes,
-  structs,
-  type NvmlCallName,
-  type NvmlCalls,
-} from './bindings.ts';
+import { prototypes, type NvmlCallName, type NvmlCalls } from './bindings.ts';
+import { handleTypes, scalarTypes, structs } from './layouts.ts';
 
 /** The calls that a loaded library has; `null` where it has no version of one. */
 export interface BoundLibrary {
@@ -29,7 +23,7 @@ export function bindLibrary(path: string): BoundLibrary {
   };
 }
 
-/** Size in bytes of a struct of `bindings.ts`. */
+/** Size in bytes of a struct of `layouts.ts`. */
 export function sizeOf(struct: keyof typeof structs): number {
   declareTypes();
   return koffi.sizeof(struct);

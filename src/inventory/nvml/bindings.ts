@@ -1,130 +1,23 @@
+import type {
+  DeviceAttributes,
+  EventData,
+  FabricInfo,
+  FieldValue,
+  GpuInstanceProfileInfo,
+  Handle,
+  MemoryInfo,
+  MemoryInfoV2,
+  Out,
+  PciInfo,
+  SramEccErrorStatus,
+} from './layouts.ts';
+
 /**
- * What this program uses of NVIDIA's `nvml.h`, as data: struct layouts and function prototypes; `constants.ts` holds the
+ * The functions that this program uses of NVIDIA's `nvml.h`, as data; `layouts.ts` holds the types, `constants.ts` the
  * numbers. Nothing here loads or calls anything. A test compiles a C program from these tables against the header, so that
  * a wrong offset, a wrong prototype or a wrong constant cannot hide. A call joins by a row in `prototypes` and a line in
  * `NvmlCalls`.
  */
-
-/** Opaque pointer types (`nvmlDevice_t`, …); in JavaScript each is a BigInt. */
-export const handleTypes = ['nvmlDevice_t'] as const;
-
-/** Enums, which the header stores as C `int` (`nvmlReturn_t`) or `unsigned int`. */
-export const scalarTypes = {
-  nvmlReturn_t: 'int',
-  nvmlEnableState_t: 'uint32_t',
-  nvmlGpuTopologyLevel_t: 'uint32_t',
-  nvmlIntNvLinkDeviceType_t: 'uint32_t',
-  nvmlDeviceArchitecture_t: 'uint32_t',
-  nvmlGpuVirtualizationMode_t: 'uint32_t',
-} as const satisfies Record<string, string>;
-
-/** Struct layouts: field name to C type, in the header's order. */
-export const structs = {
-  nvmlPciInfo_t: {
-    busIdLegacy: 'char [16]',
-    domain: 'uint32_t',
-    bus: 'uint32_t',
-    device: 'uint32_t',
-    pciDeviceId: 'uint32_t',
-    pciSubSystemId: 'uint32_t',
-    busId: 'char [32]',
-  },
-  nvmlMemory_t: { total: 'uint64_t', free: 'uint64_t', used: 'uint64_t' },
-  nvmlMemory_v2_t: {
-    version: 'uint32_t',
-    total: 'uint64_t',
-    reserved: 'uint64_t',
-    free: 'uint64_t',
-    used: 'uint64_t',
-  },
-  nvmlDeviceAttributes_t: {
-    multiprocessorCount: 'uint32_t',
-    sharedCopyEngineCount: 'uint32_t',
-    sharedDecoderCount: 'uint32_t',
-    sharedEncoderCount: 'uint32_t',
-    sharedJpegCount: 'uint32_t',
-    sharedOfaCount: 'uint32_t',
-    gpuInstanceSliceCount: 'uint32_t',
-    computeInstanceSliceCount: 'uint32_t',
-    memorySizeMB: 'uint64_t',
-  },
-  nvmlGpuInstanceProfileInfo_v2_t: {
-    version: 'uint32_t',
-    id: 'uint32_t',
-    isP2pSupported: 'uint32_t',
-    sliceCount: 'uint32_t',
-    instanceCount: 'uint32_t',
-    multiprocessorCount: 'uint32_t',
-    copyEngineCount: 'uint32_t',
-    decoderCount: 'uint32_t',
-    encoderCount: 'uint32_t',
-    jpegCount: 'uint32_t',
-    ofaCount: 'uint32_t',
-    memorySizeMB: 'uint64_t',
-    name: 'char [96]',
-  },
-  nvmlGpuFabricInfo_v2_t: {
-    version: 'uint32_t',
-    clusterUuid: 'uint8_t [16]',
-    status: 'uint32_t',
-    cliqueId: 'uint32_t',
-    state: 'uint8_t',
-    healthMask: 'uint32_t',
-  },
-  // Version 3; a library fills as much of it as the version asked for has.
-  nvmlGpuFabricInfoV_t: {
-    version: 'uint32_t',
-    clusterUuid: 'uint8_t [16]',
-    status: 'uint32_t',
-    cliqueId: 'uint32_t',
-    state: 'uint8_t',
-    healthMask: 'uint32_t',
-    healthSummary: 'uint8_t',
-  },
-} as const satisfies Record<string, Record<string, string>>;
-
-/** A place for a result: an array of one, filled by the call. */
-export type Out<T> = [T | null];
-/** An address inside the driver library. */
-export type Handle = bigint;
-
-export interface PciInfo {
-  domain: number;
-  bus: number;
-  device: number;
-  busId: string;
-}
-
-export interface MemoryInfo {
-  total: number | bigint;
-  used: number | bigint;
-}
-
-export interface MemoryInfoV2 extends MemoryInfo {
-  version: number;
-  reserved: number | bigint;
-  free: number | bigint;
-}
-
-/** What a MIG device is made of; engines are those of its GPU instance. */
-export type DeviceAttributes = Readonly<
-  Record<Exclude<keyof (typeof structs)['nvmlDeviceAttributes_t'], 'memorySizeMB'>, number>
-> & { readonly memorySizeMB: number | bigint };
-
-export type GpuInstanceProfileInfo = Readonly<
-  Record<Exclude<keyof (typeof structs)['nvmlGpuInstanceProfileInfo_v2_t'], 'memorySizeMB' | 'name'>, number>
-> & { readonly memorySizeMB: number | bigint; readonly name: string };
-
-export interface FabricInfo {
-  version: number;
-  clusterUuid: Uint8Array | number[];
-  /** A code of `returnCodes`. */
-  status: number;
-  cliqueId: number;
-  state: number;
-  healthMask: number;
-  healthSummary: number;
-}
 
 /** Each call as JavaScript sees it; all return a code of `returnCodes`, but `errorString`. */
 export interface NvmlCalls {
@@ -157,6 +50,30 @@ export interface NvmlCalls {
   deviceGetNvLinkState(device: Handle, link: number, active: Out<number>): number;
   deviceGetNvLinkRemotePciInfo(device: Handle, link: number, pci: Partial<PciInfo>): number;
   deviceGetNvLinkRemoteDeviceType(device: Handle, link: number, type: Out<number>): number;
+  eventSetCreate(set: Out<Handle>): number;
+  eventSetFree(set: Handle): number;
+  /** Blocks for at most the time given. */
+  eventSetWait(set: Handle, event: Partial<EventData>, timeoutMs: number): number;
+  deviceGetSupportedEventTypes(device: Handle, types: Out<number | bigint>): number;
+  deviceRegisterEvents(device: Handle, types: number | bigint, set: Handle): number;
+  deviceGetFieldValues(device: Handle, count: number, values: FieldValue): number;
+  deviceGetRemappedRows(
+    device: Handle,
+    corrected: Out<number>,
+    uncorrected: Out<number>,
+    pending: Out<number>,
+    failed: Out<number>,
+  ): number;
+  deviceGetSramEccErrorStatus(device: Handle, status: SramEccErrorStatus): number;
+  deviceGetCurrentClocksEventReasons(device: Handle, reasons: Out<number | bigint>): number;
+  deviceGetTemperature(device: Handle, sensor: number, celsius: Out<number>): number;
+  deviceGetPowerUsage(device: Handle, milliwatts: Out<number>): number;
+  deviceGetTotalEccErrors(
+    device: Handle,
+    type: number,
+    counter: number,
+    errors: Out<number | bigint>,
+  ): number;
 }
 
 export type NvmlCallName = keyof NvmlCalls;
@@ -252,5 +169,40 @@ export const prototypes = {
   ],
   deviceGetNvLinkRemoteDeviceType: [
     'nvmlReturn_t nvmlDeviceGetNvLinkRemoteDeviceType(nvmlDevice_t device, unsigned int link, _Out_ nvmlIntNvLinkDeviceType_t *type)',
+  ],
+  eventSetCreate: ['nvmlReturn_t nvmlEventSetCreate(_Out_ nvmlEventSet_t *set)'],
+  eventSetFree: ['nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t set)'],
+  // Version 1 told no MIG instance, and its struct ends before them.
+  eventSetWait: [
+    'nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, _Out_ nvmlEventData_t *data, unsigned int timeoutms)',
+    'nvmlReturn_t nvmlEventSetWait(nvmlEventSet_t set, _Out_ nvmlEventData_t *data, unsigned int timeoutms)',
+  ],
+  deviceGetSupportedEventTypes: [
+    'nvmlReturn_t nvmlDeviceGetSupportedEventTypes(nvmlDevice_t device, _Out_ unsigned long long *eventTypes)',
+  ],
+  deviceRegisterEvents: [
+    'nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long eventTypes, nvmlEventSet_t set)',
+  ],
+  deviceGetFieldValues: [
+    'nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int valuesCount, _Inout_ nvmlFieldValue_t *values)',
+  ],
+  deviceGetRemappedRows: [
+    'nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, _Out_ unsigned int *corrRows, _Out_ unsigned int *uncRows, _Out_ unsigned int *isPending, _Out_ unsigned int *failureOccurred)',
+  ],
+  deviceGetSramEccErrorStatus: [
+    'nvmlReturn_t nvmlDeviceGetSramEccErrorStatus(nvmlDevice_t device, _Inout_ nvmlEccSramErrorStatus_t *status)',
+  ],
+  deviceGetCurrentClocksEventReasons: [
+    'nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, _Out_ unsigned long long *clocksEventReasons)',
+    'nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t device, _Out_ unsigned long long *clocksThrottleReasons)',
+  ],
+  deviceGetTemperature: [
+    'nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, _Out_ unsigned int *temp)',
+  ],
+  deviceGetPowerUsage: [
+    'nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, _Out_ unsigned int *power)',
+  ],
+  deviceGetTotalEccErrors: [
+    'nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType, _Out_ unsigned long long *eccCounts)',
   ],
 } as const satisfies Record<NvmlCallName, readonly [string, ...string[]]>;

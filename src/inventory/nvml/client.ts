@@ -2,8 +2,10 @@ import type { Clock } from '../../lib/clock.ts';
 import { Latest } from '../../lib/latest.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Driver, DriverEvent } from '../driver.ts';
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { Snapshot } from '../gpu.ts';
 import { isDriverAbsent } from './find-library.ts';
+import { IncidentQueue } from '../incident-queue.ts';
 import { pollMig } from './poll-mig.ts';
 import { startHostProcess, type HostCommand, type HostProcess } from './host-process.ts';
 import { Supervisor } from './supervisor.ts';
@@ -55,7 +57,7 @@ export function createNvmlDriver(options: NvmlDriverOptions, deps: NvmlDriverDep
 /** With the snapshot that follows, a change is known within five seconds. */
 const defaultMigPollMs = 3_000;
 
-interface ClientDeps extends Omit<ConstructorParameters<typeof Supervisor>[0], 'onLost'> {
+interface ClientDeps extends Omit<ConstructorParameters<typeof Supervisor>[0], 'onLost' | 'onNews'> {
   readonly migPollMs: number;
 }
 
@@ -65,7 +67,9 @@ class NvmlDriver implements Driver {
   readonly #migPollMs: number;
   readonly #closed = new AbortController();
   /** Told and not yet delivered, one of each kind. */
-  readonly #events = new Latest<readonly DriverEvent[]>([]);
+  #events: readonly Exclude<DriverEvent, { kind: 'incident' }>[] = [];
+  readonly #incidents = new IncidentQueue();
+  readonly #changed = new Latest(null);
   readonly #migCapable = new Latest(false);
   #last: Promise<unknown> = Promise.resolve();
   #next: Promise<Snapshot> | null = null;
@@ -76,6 +80,7 @@ class NvmlDriver implements Driver {
     this.#supervisor = new Supervisor({
       ...deps,
       onLost: (reason) => this.#tell({ kind: 'driver-restarted', reason }),
+      onNews: (news) => this.#hear(news),
     });
     this.#supervisor.warmUp();
   }
@@ -92,17 +97,18 @@ class NvmlDriver implements Driver {
     return this.#next;
   }
 
+  signs(): Promise<readonly GpuSigns[]> {
+    return this.#inTurn(() => this.#supervisor.signs());
+  }
+
   async *events(signal: AbortSignal): AsyncGenerator<DriverEvent, void, void> {
     const scope = new AbortController();
     const stop = AbortSignal.any([signal, this.#closed.signal, scope.signal]);
     const polling = this.#pollMig(stop);
     try {
-      for await (const events of this.#events.values(stop)) {
-        const [event, ...later] = events;
-        if (event === undefined) continue;
-        this.#events.set(later);
-        yield event;
-      }
+      for await (const _ of this.#changed.values(stop))
+        for (let event = this.#nextEvent(); event !== undefined && !stop.aborted; event = this.#nextEvent())
+          yield event;
     } finally {
       scope.abort();
       await polling;
@@ -127,9 +133,25 @@ class NvmlDriver implements Driver {
     );
   }
 
+  #hear(news: Parameters<ConstructorParameters<typeof Supervisor>[0]['onNews']>[0]): void {
+    if (news.kind === 'changed') return this.#tell({ kind: 'inventory-changed', reason: news.reason });
+    for (const incident of news.incidents) this.#incidents.add(incident);
+    this.#changed.set(null);
+  }
+
   /** The newest of a kind takes the place of an older one. */
-  #tell(event: DriverEvent): void {
-    this.#events.set([...this.#events.value.filter(({ kind }) => kind !== event.kind), event]);
+  #tell(event: Exclude<DriverEvent, { kind: 'incident' }>): void {
+    this.#events = [...this.#events.filter(({ kind }) => kind !== event.kind), event];
+    this.#changed.set(null);
+  }
+
+  /** What is told next; incidents come before what they may have changed. */
+  #nextEvent(): DriverEvent | undefined {
+    const incident = this.#incidents.shift();
+    if (incident !== undefined) return { kind: 'incident', incident };
+    const [event, ...later] = this.#events;
+    this.#events = later;
+    return event;
   }
 
   /** The helper takes one question at a time. */

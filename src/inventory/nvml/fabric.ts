@@ -1,6 +1,6 @@
 import type { FabricPlace } from '../gpu.ts';
 import { sizeOf } from './bind.ts';
-import type { FabricInfo, Handle } from './bindings.ts';
+import type { FabricInfo, Handle } from './layouts.ts';
 import { constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
 

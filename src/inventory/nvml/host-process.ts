@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { toError } from '../../lib/errors.ts';
-import type { HostFailure, HostMessage, HostReply, HostRequest, HostStep } from './protocol.ts';
+import type { HostFailure, HostMessage, HostNews, HostReply, HostRequest, HostStep } from './protocol.ts';
 
 /** How the helper is started: this very program with another command. */
 export interface HostCommand {
@@ -23,6 +23,8 @@ export interface HostProcess {
    * @param onStep called before each step that the helper takes
    */
   ask(request: HostRequest, onStep: (step: HostStep) => void): Promise<HostAnswer>;
+  /** Calls back with what the driver tells unasked, from now on. */
+  listen(onNews: (news: HostNews) => void): void;
   kill(): void;
   /** Stops waiting for the process: this program may end before it. */
   release(): void;
@@ -59,7 +61,7 @@ export function startHostProcess(command: HostCommand): HostProcess {
         const listen = (message: unknown): void => {
           const said = message as HostMessage;
           if ('step' in said) return onStep(said.step);
-          if (said.id !== request.id) return;
+          if ('news' in said || said.id !== request.id) return;
           child.off('message', listen);
           resolve(
             'failure' in said
@@ -71,6 +73,12 @@ export function startHostProcess(command: HostCommand): HostProcess {
         // A request that cannot be sent has no receiver: `ended` tells. Without a process there is no `send` at all.
         if (child.pid !== undefined) child.send(request, () => {});
       }),
+    listen(onNews) {
+      child.on('message', (message: unknown) => {
+        const said = message as HostMessage;
+        if ('news' in said) onNews(said.news);
+      });
+    },
     kill: () => void child.kill('SIGKILL'),
     release() {
       child.unref();
@@ -91,6 +99,7 @@ function neverStarted(startError: Error): HostProcess {
     pid: undefined,
     ended: Promise.resolve({ exitCode: null, signal: null, startError }),
     ask: () => new Promise(() => {}),
+    listen: () => undefined,
     kill: () => undefined,
     release: () => undefined,
   };

@@ -1,12 +1,14 @@
 import koffi from 'koffi';
+import { systemClock } from '../../lib/clock.ts';
 import { toError } from '../../lib/errors.ts';
 import { DriverError } from '../driver.ts';
 import type { HostFailure, HostMessage, HostReply, HostRequest } from './protocol.ts';
 import { Session } from './session.ts';
+import { defaultDeadlines } from './trouble.ts';
 
 /**
  * The helper process that holds the driver library: it may crash or hang in the driver without taking the agent along.
- * It touches the driver only on request, and is ended by its parent; signals sent to the whole process group are the
+ * It reads GPUs only on request, follows events between requests, and is ended by its parent; signals sent to the whole process group are the
  * parent's to answer.
  * @param args driver root, procfs root, and the operator's choice of library, if any
  */
@@ -21,35 +23,39 @@ export async function runNvmlHost(args: string[]): Promise<void> {
   dieWithParent();
   const send = (message: HostMessage): void => void process.send?.(message);
   let session: Session | null = null;
-  const answer = (request: HostRequest): HostMessage => {
+  const answer = async (request: HostRequest): Promise<HostMessage> => {
     try {
       session ??= new Session({
         library,
         driverRoot,
         procfsRoot,
-        now: () => performance.now(),
+        clock: systemClock,
+        callMs: request.ask === 'open' ? request.callMs : defaultDeadlines.callMs,
         onStep: (step) => send({ step }),
+        onNews: (news) => send({ news }),
       });
-      return { id: request.id, answer: reply(session, request) };
+      return { id: request.id, answer: await reply(session, request) };
     } catch (thrown) {
       return { id: request.id, failure: toFailure(thrown) };
     }
   };
   const { promise, resolve } = Promise.withResolvers<void>();
-  process.on('message', (request: HostRequest) => send(answer(request)));
+  process.on('message', (request: HostRequest) => void answer(request).then(send));
   process.once('disconnect', resolve);
   await promise;
   process.exit(0);
 }
 
-function reply(session: Session, request: HostRequest): HostReply {
+async function reply(session: Session, request: HostRequest): Promise<HostReply> {
   switch (request.ask) {
     case 'open':
       return null;
     case 'snapshot':
-      return session.snapshot(request.leaveOut);
+      return await session.snapshot(request.leaveOut, request.unwatched);
     case 'mig':
       return session.migChange(request.leaveOut);
+    case 'signs':
+      return session.signs(request.leaveOut);
   }
 }
 

@@ -15,7 +15,11 @@ export interface NvmlLibrary {
   readonly askIfKnown: AskIfKnown;
   /** Null for every error of the library: for what is nice to know. */
   readonly askOrNull: AskIfKnown;
+  /** Like `ask`, in a thread of its own: for what may block. The promise settles with the call, so it may stay pending for ever. */
+  readonly askAside: AskAside;
 }
+
+type AskAside = <Name extends CheckedCall>(name: Name, ...args: Parameters<NvmlCalls[Name]>) => Promise<void>;
 
 type Ask = <Name extends CheckedCall>(name: Name, ...args: Parameters<NvmlCalls[Name]>) => void;
 type AskIfKnown = <Name extends CheckedCall, T>(
@@ -78,7 +82,24 @@ function wrap(path: string, bound: BoundLibrary): NvmlLibrary {
       throw failure(name, code);
     },
     askOrNull: (name, args, answer) => (call(name, args) === 0 ? answer() : null),
+    askAside(name, ...args) {
+      const found = bound.find(name) as AsideCall | null;
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const settle = (thrown: unknown, code: number): void => {
+        if (thrown !== null && thrown !== undefined) reject(toError(thrown));
+        else if (code === 0) resolve();
+        else reject(failure(name, code));
+      };
+      if (found === null) settle(null, functionNotFound);
+      else found.async(...args, settle);
+      return promise;
+    },
   };
+}
+
+/** What koffi makes of every function: the last argument is told the result. */
+interface AsideCall {
+  readonly async: (...args: unknown[]) => void;
 }
 
 /** The call's name in `nvml.h`, for messages. */

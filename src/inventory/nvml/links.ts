@@ -1,8 +1,9 @@
 import type { GpuLink, PcieDistance } from '../gpu.ts';
 import { pciBusIdOf } from './answers.ts';
-import type { Handle, Out } from './bindings.ts';
+import type { Handle, Out } from './layouts.ts';
 import { constants, topologyLevels } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
+import { readNvLinkState } from './nvlink-watch.ts';
 
 /** A GPU that answers, as the link reading needs it. */
 export interface LinkedGpu {
@@ -71,8 +72,7 @@ function countNvLinks(
 function readNvLinkEnds(nvml: NvmlLibrary, handle: Handle): readonly NvLinkEnd[] {
   const ends: NvLinkEnd[] = [];
   for (let link = 0; link < constants.NVML_NVLINK_MAX_LINKS; link += 1) {
-    const active: Out<number> = [null];
-    const state = nvml.askOrNull('deviceGetNvLinkState', [handle, link, active], () => active[0]);
+    const state = readNvLinkState(nvml, handle, link);
     // A GPU without NVLink says so at the first link, one with fewer links at the first that it lacks.
     if (state === null) break;
     const end = state === constants.NVML_FEATURE_ENABLED ? readNvLinkEnd(nvml, handle, link) : null;

@@ -1,5 +1,5 @@
 import type { MigEngines } from '../gpu.ts';
-import type { DeviceAttributes, Handle, MemoryInfo } from './bindings.ts';
+import type { DeviceAttributes, Handle, MemoryInfo } from './layouts.ts';
 import type { NvmlLibrary } from './library.ts';
 
 /** How large a MIG device is, and all that the driver said of it. */

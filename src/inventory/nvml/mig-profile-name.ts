@@ -1,7 +1,7 @@
 import { nameProfile, withComputeSlices } from '../mig-profile.ts';
 import { textOf } from './answers.ts';
 import { sizeOf } from './bind.ts';
-import type { GpuInstanceProfileInfo, Handle } from './bindings.ts';
+import type { GpuInstanceProfileInfo, Handle } from './layouts.ts';
 import { constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
 import type { MigAttributes } from './mig-attributes.ts';

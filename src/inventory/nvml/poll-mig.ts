@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts';
 import { isAbort } from '../../lib/errors.ts';
+import { msToStep } from '../../lib/in-step.ts';
 import type { Latest } from '../../lib/latest.ts';
 
 export interface MigPollDeps {
@@ -23,7 +24,7 @@ export async function pollMig(
   try {
     for (;;) {
       await capable.until((yes) => yes, signal);
-      await clock.sleep(pauseMs, signal);
+      await clock.sleep(msToStep(clock, pauseMs), signal);
       const change = await ask().catch(() => '');
       if (change !== '') tell(change);
     }

@@ -2,7 +2,7 @@ import { toError } from '../../lib/errors.ts';
 import type { Gpu } from '../gpu.ts';
 import { pciBusIdOf, textOf } from './answers.ts';
 import { sizeOf } from './bind.ts';
-import type { Handle, MemoryInfo, MemoryInfoV2, Out } from './bindings.ts';
+import type { Handle, MemoryInfo, MemoryInfoV2, Out } from './layouts.ts';
 import { architectures, constants } from './constants.ts';
 import { readFabric } from './fabric.ts';
 import type { NvmlLibrary } from './library.ts';

@@ -2,7 +2,7 @@ import { toError } from '../../lib/errors.ts';
 import type { MigInstance, MigMode } from '../gpu.ts';
 import { compareMigInstances, slicesOf } from '../mig-profile.ts';
 import { textOf } from './answers.ts';
-import type { Handle, Out } from './bindings.ts';
+import type { Handle, Out } from './layouts.ts';
 import { constants } from './constants.ts';
 import type { NvmlLibrary } from './library.ts';
 import { readAttributes, readMemoryMiB } from './mig-attributes.ts';

@@ -1,7 +1,7 @@
 import { toError } from '../../lib/errors.ts';
 import { DriverError } from '../driver.ts';
 import type { Gpu, GpuLink, Snapshot, UnreadableGpu } from '../gpu.ts';
-import type { Out } from './bindings.ts';
+import type { Out } from './layouts.ts';
 import type { NvmlLibrary } from './library.ts';
 import { readLinks, type LinkedGpu } from './links.ts';
 import type { HostStep } from './protocol.ts';

@@ -1,13 +1,23 @@
 import type { Clock } from '../../lib/clock.ts';
-import { isAbort } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { backoffMs } from '../../lib/retry.ts';
 import { DriverError } from '../driver.ts';
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { Snapshot } from '../gpu.ts';
+import { EventPause } from './event-pause.ts';
 import type { HostAnswer, HostEnd, HostProcess } from './host-process.ts';
 import { LeftAlone } from './left-alone.ts';
-import type { HostReply, HostRequest, HostStep } from './protocol.ts';
-import { deadlineMs, describeEnd, describeHang, gpuOf, isCrash, type NvmlDeadlines } from './trouble.ts';
+import { endedWithin, isOverdue, type PendingCall } from './pending-call.ts';
+import type { HostNews, HostQuestion, HostReplies, HostStep } from './protocol.ts';
+import {
+  deadlineMs,
+  describeEnd,
+  describeHang,
+  gpuOf,
+  isCrash,
+  stuckError,
+  type NvmlDeadlines,
+} from './trouble.ts';
 
 export interface SupervisorDeps {
   readonly log: Log;
@@ -18,6 +28,7 @@ export interface SupervisorDeps {
   readonly isAbsent: () => boolean;
   /** Told when the helper was lost: it crashed, was killed or hung. */
   readonly onLost: (reason: string) => void;
+  readonly onNews: (news: Exclude<HostNews, { kind: 'stuck' }>) => void;
 }
 
 /** Keeps one helper process at work, and a new one in the place of one that crashed or hung. */
@@ -25,11 +36,14 @@ export class Supervisor implements AsyncDisposable {
   readonly #deps: SupervisorDeps;
   readonly #stop = new AbortController();
   readonly #leftAlone = new LeftAlone();
+  readonly #eventPause = new EventPause();
+  /** Why the helper must be replaced after the call that it is at. */
+  #stuck: string | null = null;
   #host: HostProcess | null = null;
   #starting: Promise<HostProcess> | null = null;
   /** Settles when the last helper is gone or given up. */
   #retired: Promise<void> = Promise.resolve();
-  #call: Call | null = null;
+  #call: PendingCall | null = null;
   /** To name a GPU that hung, crashed or fell silent. */
   #lastSnapshot: Snapshot | null = null;
   #losses = 0;
@@ -51,10 +65,10 @@ export class Supervisor implements AsyncDisposable {
   /** One at a time. @throws DriverError, or an `AbortError` once disposed */
   async snapshot(): Promise<Snapshot> {
     const host = await this.#running();
-    const leaveOut = this.#leftAlone.at(this.#deps.clock.now());
-    const fresh = await this.#exchange(host, { id: nextId(), ask: 'snapshot', leaveOut });
-    if (fresh === null || typeof fresh === 'string')
-      throw new DriverError('driver-failed', 'The NVML helper process gave an empty answer.');
+    const nowMs = this.#deps.clock.now();
+    const leaveOut = this.#leftAlone.at(nowMs);
+    const unwatched = this.#eventPause.reasonAt(nowMs);
+    const fresh = await this.#exchange(host, { ask: 'snapshot', leaveOut, unwatched });
     this.#losses = 0;
     this.#leftAlone.forgive(leaveOut);
     this.#lastSnapshot = fresh;
@@ -66,11 +80,20 @@ export class Supervisor implements AsyncDisposable {
    * is worth starting one.
    */
   async migChange(): Promise<string> {
-    const host = this.#host;
-    if (host === null || this.#call !== null || this.#lastSnapshot === null) return '';
-    const leaveOut = this.#leftAlone.at(this.#deps.clock.now());
-    const change = await this.#exchange(host, { id: nextId(), ask: 'mig', leaveOut });
-    return typeof change === 'string' ? change : '';
+    const host = this.#idleHost;
+    if (host === null) return '';
+    return await this.#exchange(host, { ask: 'mig', leaveOut: this.#leftAlone.at(this.#deps.clock.now()) });
+  }
+
+  /** How the GPUs of the last snapshot are. @throws DriverError, also where no helper is at hand: only a snapshot starts one */
+  async signs(): Promise<readonly GpuSigns[]> {
+    const host = this.#idleHost;
+    if (host === null)
+      throw new DriverError(
+        'driver-failed',
+        'No NVML helper process is at hand; the next reading of the GPUs starts one.',
+      );
+    return await this.#exchange(host, { ask: 'signs', leaveOut: this.#leftAlone.at(this.#deps.clock.now()) });
   }
 
   /** Kills the helper, also in the middle of a call, and never waits for one that does not die. */
@@ -82,7 +105,12 @@ export class Supervisor implements AsyncDisposable {
     if (host === null) return;
     host.kill();
     host.release();
-    await this.#endedWithin(host, disposeGraceMs, new AbortController().signal);
+    await endedWithin(host, disposeGraceMs, this.#deps.clock, new AbortController().signal);
+  }
+
+  /** The helper, if it can be asked more than a snapshot. */
+  get #idleHost(): HostProcess | null {
+    return this.#call === null && this.#lastSnapshot !== null ? this.#host : null;
   }
 
   async #running(): Promise<HostProcess> {
@@ -108,8 +136,14 @@ export class Supervisor implements AsyncDisposable {
     const host = startHost();
     this.#host = host;
     void host.ended.then((end) => this.#onEnd(host, end));
+    host.listen((news) => {
+      if (this.#host !== host) return;
+      if (news.kind !== 'stuck') this.#deps.onNews(news);
+      else if (this.#call === null) this.#onStuck(host, news.reason);
+      else this.#stuck = news.reason;
+    });
     try {
-      await this.#exchange(host, { id: nextId(), ask: 'open' });
+      await this.#exchange(host, { ask: 'open', callMs: this.#deps.deadlines.callMs });
     } catch (thrown) {
       // Without a library it has nothing to hold; memory is dearer than a later start.
       if (this.#host === host) this.#retire(host);
@@ -120,40 +154,45 @@ export class Supervisor implements AsyncDisposable {
     return host;
   }
 
-  async #exchange(host: HostProcess, request: HostRequest): Promise<HostReply> {
+  async #exchange<Question extends HostQuestion>(
+    host: HostProcess,
+    question: Question,
+  ): Promise<HostReplies[Question['ask']]> {
     const { clock, deadlines } = this.#deps;
     const { promise, resolve, reject } = Promise.withResolvers<HostAnswer>();
     const answered = new AbortController();
-    const call: Call = { step: { at: 'open' }, limitMs: 0, dueMs: 0, fail: reject };
+    const call: PendingCall = { step: { at: 'open' }, limitMs: 0, dueMs: 0, fail: reject };
     const enter = (step: HostStep): void => {
       call.step = step;
       call.limitMs = deadlineMs(step, deadlines);
       call.dueMs = clock.now() + call.limitMs;
     };
-    enter(request.ask === 'open' ? { at: 'open' } : { at: 'count' });
+    enter(question.ask === 'open' ? { at: 'open' } : { at: 'count' });
     this.#call = call;
-    void host.ask(request, enter).then(resolve);
+    void host.ask({ ...question, id: nextId() }, enter).then(resolve);
     void this.#watch(host, call, answered.signal);
     try {
       const answer = await promise;
       if (answer.kind === 'failure') throw new DriverError(answer.failure.code, answer.failure.message);
-      return answer.reply;
+      return answer.reply as HostReplies[Question['ask']];
     } finally {
       answered.abort();
       this.#call = null;
+      if (this.#stuck !== null && this.#host === host) this.#onStuck(host, this.#stuck);
     }
   }
 
+  /** The helper answers, but a thread of it does not come back: it is replaced between two questions. */
+  #onStuck(host: HostProcess, reason: string): void {
+    this.#stuck = null;
+    this.#eventPause.blame(reason, this.#deps.clock.now());
+    this.#retire(host);
+    this.#lose(`The NVIDIA driver hangs: ${reason}. The helper process was ended.`, null);
+  }
+
   /** Ends the helper when a step is overdue; every step moves the moment. */
-  async #watch(host: HostProcess, call: Call, answered: AbortSignal): Promise<void> {
-    const { clock } = this.#deps;
-    try {
-      while (clock.now() < call.dueMs) await clock.sleep(call.dueMs - clock.now(), answered);
-    } catch (thrown) {
-      if (isAbort(thrown)) return;
-      throw thrown;
-    }
-    if (this.#host !== host) return;
+  async #watch(host: HostProcess, call: PendingCall, answered: AbortSignal): Promise<void> {
+    if (!(await isOverdue(call, this.#deps.clock, answered)) || this.#host !== host) return;
     const reason = `The NVIDIA driver did not answer within ${call.limitMs / 1000} s when this GPU was read.`;
     this.#blame(call.step, 'hang', reason);
     this.#retire(host);
@@ -171,7 +210,7 @@ export class Supervisor implements AsyncDisposable {
     this.#lose(describeEnd(end, call?.step ?? null, this.#lastSnapshot), call);
   }
 
-  #lose(reason: string, call: Call | null): void {
+  #lose(reason: string, call: PendingCall | null): void {
     const { clock, onLost } = this.#deps;
     this.#starting = null;
     this.#losses += 1;
@@ -193,7 +232,7 @@ export class Supervisor implements AsyncDisposable {
   #retire(host: HostProcess): void {
     this.#host = null;
     host.kill();
-    this.#retired = this.#endedWithin(host, killGraceMs, this.#stop.signal).then((gone) => {
+    this.#retired = endedWithin(host, killGraceMs, this.#deps.clock, this.#stop.signal).then((gone) => {
       if (gone) return;
       host.release();
       if (this.#stop.signal.aborted) return;
@@ -205,26 +244,6 @@ export class Supervisor implements AsyncDisposable {
       );
     });
   }
-
-  async #endedWithin(host: HostProcess, ms: number, stop: AbortSignal): Promise<boolean> {
-    const over = new AbortController();
-    const timeout = this.#deps.clock.sleep(ms, AbortSignal.any([over.signal, stop])).then(
-      () => false,
-      () => false,
-    );
-    const gone = await Promise.race([host.ended.then(() => true), timeout]);
-    over.abort();
-    return gone;
-  }
-}
-
-/** The request that the helper is at. */
-interface Call {
-  step: HostStep;
-  limitMs: number;
-  /** When the step is overdue, by the clock. */
-  dueMs: number;
-  readonly fail: (reason: unknown) => void;
 }
 
 const restartPause = { firstMs: 100, maxMs: 30_000 };
@@ -236,11 +255,3 @@ const stuckPauseMs = 5 * 60_000;
 
 let lastId = 0;
 const nextId = (): number => (lastId += 1);
-
-function stuckError(): DriverError {
-  return new DriverError(
-    'driver-failed',
-    'A helper process is stuck in a call to the NVIDIA kernel driver and cannot be killed, so no other is started for ' +
-      "5 minutes. 'dmesg | grep -e NVRM -e Xid' may tell which GPU it is; a GPU reset or a reboot frees it.",
-  );
-}

@@ -1,3 +1,4 @@
+import { DriverError } from '../driver.ts';
 import type { Snapshot } from '../gpu.ts';
 import type { HostEnd } from './host-process.ts';
 import type { HostStep } from './protocol.ts';
@@ -36,6 +37,15 @@ export function describeEnd(end: HostEnd, step: HostStep | null, known: Snapshot
   const when = step === null ? 'while it was idle' : `while ${describeStep(step, known)}`;
   const look = end.signal === 'SIGKILL' ? oomAdvice : whereToLook(step);
   return `The NVML helper process ${how} ${when}. The next reading starts a new one. ${look}`;
+}
+
+/** For calls while a helper that does not die keeps another one from being started. */
+export function stuckError(): DriverError {
+  return new DriverError(
+    'driver-failed',
+    'A helper process is stuck in a call to the NVIDIA kernel driver and cannot be killed, so no other is started for ' +
+      "5 minutes. 'dmesg | grep -e NVRM -e Xid' may tell which GPU it is; a GPU reset or a reboot frees it.",
+  );
 }
 
 /** True where the process died of what it did, not of what was done to it. */

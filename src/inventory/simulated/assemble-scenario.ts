@@ -1,5 +1,5 @@
 import type { PcieDistance } from '../gpu.ts';
-import { changeGpu } from './change-gpu.ts';
+import { changeGpu, isGpuEvent } from './change-gpu.ts';
 import { showValue, type ScenarioProblem } from './scenario-problems.ts';
 import type { CheckedScenario, GpuEntry, GpuFigures, GpuOverride, ScenarioEvent } from './scenario-schema.ts';
 import {
@@ -133,7 +133,7 @@ function checkReferences(input: CheckedScenario, count: number, problems: Scenar
   };
   for (const [at, { gpu }] of (input.overrides ?? []).entries()) check(gpu, 'overrides', at, 'gpu');
   for (const [at, event] of (input.timeline ?? []).entries())
-    check('gpu' in event ? event.gpu : undefined, 'timeline', at, 'gpu');
+    check('gpu' in event ? (event.gpu ?? undefined) : undefined, 'timeline', at, 'gpu');
   for (const [at, { between }] of (input.links ?? []).entries()) {
     for (const [end, gpu] of between.entries()) check(gpu, 'links', at, 'between', end);
     if (between[0] === between[1])
@@ -169,8 +169,8 @@ function checkTimelineMig(
   const now = [...gpus];
   const events = [...(input.timeline ?? []).entries()];
   for (const [at, event] of events.toSorted(([, left], [, right]) => left.at - right.at)) {
-    const gpu = 'gpu' in event ? now[event.gpu] : undefined;
-    if (!('gpu' in event) || gpu === undefined) continue;
+    const gpu = isGpuEvent(event) ? now[event.gpu] : undefined;
+    if (!isGpuEvent(event) || gpu === undefined) continue;
     const changed = changeGpu(gpu, event);
     if (event.do === 'change') checkMig(changed, event, ['timeline', at], problems);
     const problem = event.do === 'mig' ? applyMigChange(gpu, event).problem : null;

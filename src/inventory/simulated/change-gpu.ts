@@ -1,8 +1,8 @@
-import type { ScenarioEvent } from './scenario-schema.ts';
+import type { GpuEvent, ScenarioEvent } from './scenario-schema.ts';
 import { applyFigures, applyMigChange, type SimulatedGpu } from './simulated-gpu.ts';
 
 /** The GPU after an event that befalls it. */
-export function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu: number }>): SimulatedGpu {
+export function changeGpu(gpu: SimulatedGpu, event: GpuEvent): SimulatedGpu {
   switch (event.do) {
     case 'lose':
       return { ...gpu, state: 'lost', reason: event.reason ?? null };
@@ -15,7 +15,14 @@ export function changeGpu(gpu: SimulatedGpu, event: Extract<ScenarioEvent, { gpu
       return { ...gpu, state: 'absent', reason: null };
     case 'change':
       return applyFigures(gpu, event);
+    case 'recovery-action':
+      return { ...gpu, recoveryAction: event.recoveryAction };
     case 'mig':
       return applyMigChange(gpu, event).gpu;
   }
+}
+
+/** True for an event that a GPU is another one after. */
+export function isGpuEvent(event: ScenarioEvent): event is GpuEvent {
+  return 'gpu' in event && event.do !== 'xid' && event.do !== 'ecc' && event.do !== 'unavailable';
 }

@@ -1,6 +1,7 @@
 import type { Scenario } from './assemble-scenario.ts';
-import { changeGpu } from './change-gpu.ts';
-import type { ScenarioEvent } from './scenario-schema.ts';
+import { changeGpu, isGpuEvent } from './change-gpu.ts';
+import { incidentEvents } from './health-schema.ts';
+import type { IncidentEvent, ScenarioEvent } from './scenario-schema.ts';
 import type { SimulatedGpu } from './simulated-gpu.ts';
 
 /** The scenario's node at a moment. */
@@ -29,13 +30,26 @@ export function countEvents(scenario: Scenario, elapsedMs: number): number {
   return scenario.timeline.filter(({ at }) => at <= elapsedMs).length;
 }
 
+/** True for an event that the driver tells as an incident. */
+export function isIncident(event: ScenarioEvent): event is IncidentEvent {
+  return event.do in incidentEvents;
+}
+
 /** An event in words, for the reason of a driver event. */
 export function describeEvent(event: ScenarioEvent): string {
   return 'gpu' in event ? `${event.do} GPU ${event.gpu}` : event.do;
 }
 
 function applyEvent(node: NodeState, event: ScenarioEvent): NodeState {
+  if (isGpuEvent(event)) {
+    const gpus = node.gpus.map((gpu, position) => (position === event.gpu ? changeGpu(gpu, event) : gpu));
+    return { ...node, gpus };
+  }
   switch (event.do) {
+    case 'xid':
+    case 'ecc':
+    case 'unavailable':
+      return node;
     case 'fail-driver':
       return { ...node, driver: { kind: 'failing', reason: event.reason ?? 'Unknown Error' } };
     case 'remove-driver':
@@ -44,16 +58,5 @@ function applyEvent(node: NodeState, event: ScenarioEvent): NodeState {
       return { ...node, driver: { kind: 'hanging' } };
     case 'restore-driver':
       return { ...node, driver: { kind: 'answering' } };
-    case 'lose':
-    case 'unreadable':
-    case 'restore':
-    case 'remove':
-    case 'add':
-    case 'change':
-    case 'mig':
-      return {
-        ...node,
-        gpus: node.gpus.map((gpu, position) => (position === event.gpu ? changeGpu(gpu, event) : gpu)),
-      };
   }
 }

@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { pcieDistances } from '../gpu.ts';
+import { incidentEvents, signFigures } from './health-schema.ts';
 import { gpuModelNames } from './models.ts';
+import { strict } from './strict-object.ts';
 
 /** The presets by name; what each holds is in `presets.ts`. */
 export const presetNames = [
@@ -97,6 +99,7 @@ const figures = {
     .optional(),
   mig: z.union([z.literal('off'), migEntries], { error: `allowed: off, or ${migWords}` }).optional(),
   migPending: z.enum(['on', 'off']).optional(),
+  ...signFigures,
 } as const;
 
 /** What a GPU is, beside what can change on it. */
@@ -133,6 +136,10 @@ const event = z.discriminatedUnion(
         .max(14)
         .optional(),
     }),
+    strict({ at: duration, ...incidentEvents.xid }),
+    strict({ at: duration, ...incidentEvents.ecc }),
+    strict({ at: duration, ...incidentEvents.unavailable }),
+    strict({ at: duration, ...incidentEvents['recovery-action'] }),
     strict({ at: duration, do: z.literal('fail-driver'), reason }),
     strict({ at: duration, do: z.literal('remove-driver'), reason }),
     strict({ at: duration, do: z.literal('hang-driver') }),
@@ -140,7 +147,7 @@ const event = z.discriminatedUnion(
   ],
   {
     error:
-      'allowed: lose, unreadable, restore, remove, add, change, mig, fail-driver, remove-driver, hang-driver, restore-driver',
+      'allowed: lose, unreadable, restore, remove, add, change, mig, xid, ecc, unavailable, recovery-action, fail-driver, remove-driver, hang-driver, restore-driver',
   },
 );
 
@@ -196,14 +203,13 @@ export type MigRemoval = z.output<typeof migRemoval>;
 export type GpuFigures = z.output<z.ZodObject<typeof figures>>;
 /** One change at a moment; `at` is in milliseconds after the scenario was read. */
 export type ScenarioEvent = z.output<typeof event>;
-
-/** An object that refuses unknown keys and names the ones it takes. */
-function strict<T extends z.core.$ZodLooseShape>(shape: T) {
-  const allowed = Object.keys(shape).join(', ');
-  return z.strictObject(shape, {
-    error: (issue) => (issue.code === 'unrecognized_keys' ? `unknown key; allowed: ${allowed}` : undefined),
-  });
-}
+/** One that the driver tells unasked. */
+export type IncidentEvent = Extract<ScenarioEvent, { do: keyof typeof incidentEvents }>;
+/** One that a GPU is another one after. */
+export type GpuEvent = Exclude<
+  Extract<ScenarioEvent, { gpu: number }>,
+  { do: 'xid' | 'ecc' | 'unavailable' }
+>;
 
 function unitMs(text: string): number {
   if (text.endsWith('ms')) return 1;

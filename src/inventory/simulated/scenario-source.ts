@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
 import { basename, extname } from 'node:path';
 import { describeError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
@@ -41,11 +41,11 @@ export class ScenarioSource {
    * The scenario in force, after a look at the file.
    * @throws DriverError when none was ever good
    */
-  async load(): Promise<LoadedScenario> {
+  load(): LoadedScenario {
     if (isPresetName(this.#presetOrPath))
       return (this.#loaded ??= { scenario: presetScenario(this.#presetOrPath), generation: 0 });
     try {
-      await this.#readFile(this.#presetOrPath);
+      this.#readFile(this.#presetOrPath);
       this.#lastComplaint = null;
     } catch (error) {
       if (this.#loaded === null)
@@ -57,8 +57,8 @@ export class ScenarioSource {
     return this.#loaded;
   }
 
-  async #readFile(path: string): Promise<void> {
-    const text = await readText(path);
+  #readFile(path: string): void {
+    const text = readText(path);
     if (text === this.#textInForce) return;
     const scenario = parseScenario(text, path, basename(path, extname(path)));
     this.#textInForce = text;
@@ -73,9 +73,13 @@ export class ScenarioSource {
   }
 }
 
-async function readText(path: string): Promise<string> {
+/**
+ * At one stroke: the four turns through other threads that it takes otherwise are most of the way of a fault on a busy machine, and an
+ * older content must not come after a newer one.
+ */
+function readText(path: string): string {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     throw new Error(
       `Cannot read the scenario file ${path}; give the path of a file or the name of a preset (${presetNames.join(', ')})`,

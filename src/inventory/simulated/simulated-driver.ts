@@ -4,10 +4,13 @@ import type { Clock } from '../../lib/clock.ts';
 import { isAbort } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { DriverError, type Driver, type DriverEvent } from '../driver.ts';
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { Snapshot } from '../gpu.ts';
 import type { Scenario } from './assemble-scenario.ts';
-import { countEvents, describeEvent, nodeAt } from './node-at.ts';
+import { nodeAt, type NodeState } from './node-at.ts';
 import { ScenarioSource } from './scenario-source.ts';
+import { TimelineEvents } from './timeline-events.ts';
+import { toSigns } from './to-signs.ts';
 import { toSnapshot } from './to-snapshot.ts';
 
 /** How often the scenario file is looked at, beside the file system's own notice. */
@@ -25,31 +28,35 @@ export function createSimulatedDriver(
   return new SimulatedDriver(new ScenarioSource(options.scenario, deps.log), deps.clock);
 }
 
-/** How far the reader of `events` has come: events of the timeline of one reading of the scenario. */
-interface Progress {
-  readonly generation: number;
-  readonly happened: number;
-}
-
 class SimulatedDriver implements Driver {
   readonly #source: ScenarioSource;
   readonly #clock: Clock;
   readonly #closing = new AbortController();
   #start: { readonly generation: number; readonly at: number } | null = null;
-  #told: Progress | null = null;
+  readonly #timeline = new TimelineEvents();
+  /** Happened and not yet delivered. */
+  #pending: DriverEvent[] = [];
 
   constructor(source: ScenarioSource, clock: Clock) {
     this.#source = source;
     this.#clock = clock;
   }
 
-  async snapshot(): Promise<Snapshot> {
+  snapshot(): Promise<Snapshot> {
+    return this.#answer(toSnapshot);
+  }
+
+  signs(): Promise<readonly GpuSigns[]> {
+    return this.#answer((_scenario, gpus) => toSigns(gpus));
+  }
+
+  async #answer<T>(answer: (scenario: Scenario, gpus: NodeState['gpus']) => T): Promise<T> {
     while (!this.#closing.signal.aborted) {
-      const { scenario, elapsedMs } = await this.#look();
+      const { scenario, elapsedMs } = this.#look();
       const { driver, gpus } = nodeAt(scenario, elapsedMs);
       switch (driver.kind) {
         case 'answering':
-          return toSnapshot(scenario, gpus);
+          return answer(scenario, gpus);
         case 'failing':
           throw new DriverError(
             'driver-failed',
@@ -72,9 +79,10 @@ class SimulatedDriver implements Driver {
     using file = watchFile(this.#source.path);
     while (!stop.aborted) {
       const noticed = file.next();
-      const reason = await this.#takeChange();
-      if (reason === null) await this.#pause(stop, noticed);
-      else yield { kind: 'inventory-changed', reason };
+      if (this.#pending.length === 0) this.#pending = this.#takeEvents();
+      const event = this.#pending.shift();
+      if (event === undefined) await this.#pause(stop, noticed);
+      else yield event;
     }
   }
 
@@ -82,27 +90,21 @@ class SimulatedDriver implements Driver {
     this.#closing.abort();
   }
 
-  async #look(): Promise<{ scenario: Scenario; generation: number; elapsedMs: number }> {
-    const { scenario, generation } = await this.#source.load();
+  #look(): { scenario: Scenario; generation: number; elapsedMs: number } {
+    const { scenario, generation } = this.#source.load();
     const now = this.#clock.now();
     if (this.#start?.generation !== generation) this.#start = { generation, at: now };
     return { scenario, generation, elapsedMs: now - this.#start.at };
   }
 
-  /** What changed since the last call, in words; null when nothing did. */
-  async #takeChange(): Promise<string | null> {
+  #takeEvents(): DriverEvent[] {
     try {
-      const { scenario, generation, elapsedMs } = await this.#look();
-      const happened = countEvents(scenario, elapsedMs);
-      const told = this.#told ?? { generation, happened: countEvents(scenario, 0) };
-      this.#told = { generation, happened };
-      if (told.generation !== generation) return 'the scenario file was read anew';
-      if (told.happened === happened) return null;
-      return scenario.timeline.slice(told.happened, happened).map(describeEvent).join(', ');
+      const { scenario, generation, elapsedMs } = this.#look();
+      return this.#timeline.take(scenario, generation, elapsedMs);
     } catch {
       // `snapshot` tells its caller why the scenario cannot be read; here only its mending matters.
-      this.#told = { generation: -1, happened: 0 };
-      return null;
+      this.#timeline.lost();
+      return [];
     }
   }
 

@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { Gpu } from '../gpu.ts';
 import { gpuModels, type GpuModel, type GpuModelName } from './models.ts';
 import { changeInstances, describeMisfit, shapeInstances, type SimulatedMigInstance } from './mig-shape.ts';
 import type { GpuFigures, GpuState, MigEntry, ScenarioEvent } from './scenario-schema.ts';
 
 /** A GPU of a scenario at a moment. */
-export interface SimulatedGpu extends Omit<Gpu, 'index' | 'mig' | 'migInstances' | 'links' | 'error'> {
+export interface SimulatedGpu
+  extends
+    Omit<Gpu, 'index' | 'mig' | 'migInstances' | 'links' | 'error'>,
+    Omit<GpuSigns, 'uuid' | 'lost' | 'isUnsure'> {
   readonly model: GpuModelName;
   /** Its MIG instances in MIG mode, `off`, or `unsupported` where the product cannot do MIG. */
   readonly mig: readonly SimulatedMigInstance[] | 'off' | 'unsupported';
@@ -37,6 +41,12 @@ export function createGpu(scenarioName: string, position: number, model: GpuMode
     migPending: null,
     state: 'present',
     reason: null,
+    recoveryAction: 'none',
+    rowRemap: { failed: false, pending: false },
+    sramThresholdExceeded: false,
+    slowdowns: [],
+    nvlinksDown: null,
+    unmonitored: null,
   };
 }
 
@@ -106,5 +116,11 @@ const figureKeys: ReadonlySet<string> = new Set(
     fabric: 0,
     minor: 0,
     pciBusId: 0,
+    recoveryAction: 0,
+    rowRemap: 0,
+    sramThresholdExceeded: 0,
+    slowdowns: 0,
+    nvlinksDown: 0,
+    unmonitored: 0,
   } satisfies Record<Exclude<keyof GpuFigures, 'mig' | 'migPending'>, 0>),
 );

@@ -21,7 +21,8 @@ export function toSnapshot(scenario: Scenario, gpus: readonly SimulatedGpu[]): S
   };
 }
 
-const lostReason = 'GPU is lost';
+/** What a lost GPU says where the scenario has no words for it. */
+export const lostReason = 'GPU is lost';
 
 function toGpu(gpu: SimulatedGpu, index: number, links: readonly GpuLink[]): Gpu {
   return {

@@ -1,7 +1,9 @@
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { FabricPlace, MigEngines } from '../gpu.ts';
 import { readCount, readField, readGpuUuid, readMiB, readPciBusId, readText } from './fields.ts';
 import { garbage } from './garbage.ts';
 import { nodeAt, parseOutline, valueAt, valuesBelow, type OutlineNode } from './outline.ts';
+import { readSigns } from './signs.ts';
 
 /** What `nvidia-smi -q` says. */
 export interface QueryReport {
@@ -29,6 +31,8 @@ export interface QueriedGpu {
   readonly fabric: FabricPlace | null;
   readonly mig: { readonly current: boolean; readonly pending: boolean } | null;
   readonly migDevices: readonly QueriedMigDevice[];
+  /** How it is; null where it has no name. */
+  readonly signs: GpuSigns | null;
   /** Words of a fault that makes the whole GPU unusable, or null. */
   readonly fault: string | null;
 }
@@ -78,6 +82,7 @@ function breaksOff(block: OutlineNode): boolean {
 function readBlock(block: OutlineNode): QueriedGpu {
   const { children } = block;
   const uuid = readGpuUuid(valueAt(children, 'GPU UUID'));
+  const fault = findFault(block);
   return {
     uuid,
     pciBusId: pciBusIdOf(block.key),
@@ -91,7 +96,8 @@ function readBlock(block: OutlineNode): QueriedGpu {
     fabric: readFabric(children),
     mig: readMigMode(children),
     migDevices: children.filter(({ key }) => key === 'MIG Device').map(readMigDevice),
-    fault: findFault(block) ?? (uuid === null ? 'the GPU does not tell its UUID' : null),
+    signs: uuid === null ? null : readSigns(uuid, children, fault),
+    fault: fault ?? (uuid === null ? 'the GPU does not tell its UUID' : null),
   };
 }
 

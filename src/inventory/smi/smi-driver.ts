@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts';
 import { describeError } from '../../lib/errors.ts';
 import type { Log } from '../../lib/log.ts';
 import { DriverError, type Driver, type DriverEvent } from '../driver.ts';
+import type { GpuSigns } from '../gpu-signs.ts';
 import type { Snapshot } from '../gpu.ts';
 import { programPlaces } from './find-program.ts';
 import { parseHandleFailures, saysNoDevices } from './handle-failures.ts';
@@ -19,23 +20,25 @@ export interface SmiOptions {
   readonly driverRoots?: readonly string[];
 }
 
+interface SmiDeps {
+  readonly log: Log;
+  readonly clock: Clock;
+}
+
 /**
  * A driver that calls nvidia-smi and reads what it prints: `-q` for each snapshot, `-L` as well while a GPU is in MIG mode,
  * and a table of compute capabilities once for each new GPU. It tells nothing unasked.
  */
-export function createSmiDriver(
-  options: SmiOptions,
-  deps: { readonly log: Log; readonly clock: Clock },
-): Driver {
-  return new SmiDriver(
-    new SmiCommand(programPlaces(options.program, options.driverRoots ?? []), deps),
-    deps.log,
-  );
+export function createSmiDriver(options: SmiOptions, deps: SmiDeps): Driver {
+  return new SmiDriver(new SmiCommand(programPlaces(options.program, options.driverRoots ?? []), deps), deps);
 }
 
 type Found = Pick<SmiAnswers, 'driverVersion' | 'cudaVersion' | 'gpus' | 'failures'>;
 
 const nothing: Found = { driverVersion: null, cudaVersion: null, gpus: [], failures: [] };
+
+/** What was asked longer ago is no answer to how the GPUs are now. */
+const freshMs = 5_000;
 
 /** More GPUs than a node has; ends the search where nvidia-smi does not say how many there are. */
 const maxGpus = 64;
@@ -46,10 +49,14 @@ const maxTurns = 2;
 class SmiDriver implements Driver {
   readonly #command: SmiCommand;
   readonly #log: Log;
+  readonly #clock: Clock;
   readonly #computeCapabilities = new Map<string, string | null>();
 
-  constructor(command: SmiCommand, log: Log) {
+  #last: { readonly found: Found; readonly atMs: number } | null = null;
+
+  constructor(command: SmiCommand, { log, clock }: SmiDeps) {
     this.#command = command;
+    this.#clock = clock;
     this.#log = log;
   }
 
@@ -59,6 +66,14 @@ class SmiDriver implements Driver {
       found = await this.#queryWithList();
     await this.#learnComputeCapabilities(found.gpus.flatMap(({ gpu: { uuid } }) => uuid ?? []));
     return toSnapshot({ ...found, computeCapabilities: this.#computeCapabilities });
+  }
+
+  /** From what was asked for a snapshot a moment ago: on a node with many GPUs nvidia-smi takes seconds. */
+  async signs(): Promise<readonly GpuSigns[]> {
+    const last = this.#last;
+    const isFresh = last !== null && this.#clock.now() - last.atMs < freshMs;
+    const { gpus } = isFresh ? last.found : await this.#query();
+    return gpus.flatMap(({ gpu: { signs } }) => signs ?? []);
   }
 
   /** Ends with the signal: nvidia-smi tells nothing unasked. */
@@ -80,8 +95,14 @@ class SmiDriver implements Driver {
     return { ...found, list: inMigMode ? await this.#list() : [] };
   }
 
-  /** All GPUs in one call; a GPU that cannot be opened may hide others, which are then asked for one by one. */
   async #query(): Promise<Found> {
+    const found = await this.#queryAll();
+    this.#last = { found, atMs: this.#clock.now() };
+    return found;
+  }
+
+  /** All GPUs in one call; a GPU that cannot be opened may hide others, which are then asked for one by one. */
+  async #queryAll(): Promise<Found> {
     const result = await this.#command.run(['-q']);
     const output = `${result.stdout}\n${result.stderr}`;
     if (saysNoDevices(output)) return nothing;

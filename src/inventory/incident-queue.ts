@@ -1,0 +1,64 @@
+import type { GpuIncident } from './gpu-signs.ts';
+
+/**
+ * Incidents on their way, equal ones made one with their number. It holds so many different ones at most; in a worse storm the MIG
+ * instance is left out, and then what else is new is only counted.
+ */
+export class IncidentQueue {
+  readonly #limit: number;
+  readonly #waiting = new Map<string, GpuIncident>();
+  #dropped = 0;
+
+  constructor(limit = defaultLimit) {
+    this.#limit = limit;
+  }
+
+  add(incident: GpuIncident): void {
+    if (this.#merge(incident)) return;
+    if (this.#waiting.size < this.#limit) {
+      this.#waiting.set(keyOf(incident), incident);
+      return;
+    }
+    if (!this.#merge({ ...incident, gpuInstanceId: null, computeInstanceId: null }))
+      this.#dropped += incident.count;
+  }
+
+  /** The oldest, which leaves the queue; undefined where there is none. */
+  shift(): GpuIncident | undefined {
+    const [first] = this.#waiting;
+    if (first === undefined) return undefined;
+    this.#waiting.delete(first[0]);
+    return first[1];
+  }
+
+  /** All of them, oldest first. */
+  takeAll(): GpuIncident[] {
+    const all = [...this.#waiting.values()];
+    this.#waiting.clear();
+    return all;
+  }
+
+  /** How many were not kept since the last call of this. */
+  takeDropped(): number {
+    const dropped = this.#dropped;
+    this.#dropped = 0;
+    return dropped;
+  }
+
+  #merge(incident: GpuIncident): boolean {
+    const key = keyOf(incident);
+    const waiting = this.#waiting.get(key);
+    if (waiting === undefined) return false;
+    this.#waiting.set(key, { ...waiting, count: waiting.count + incident.count });
+    return true;
+  }
+}
+
+/** GPUs times kinds of XID that a node can have in a bad moment. */
+const defaultLimit = 1_000;
+
+function keyOf(incident: GpuIncident): string {
+  const { kind, gpu, pciBusId, gpuInstanceId, computeInstanceId, source } = incident;
+  const xid = incident.kind === 'xid' ? incident.xid : null;
+  return JSON.stringify([kind, xid, gpu, pciBusId, gpuInstanceId, computeInstanceId, source]);
+}
