@@ -2,13 +2,22 @@
 
 {{/* Values that are left at null say nothing, so that the config file, or the agent's default, counts. */}}
 {{- define "slicewise.env" -}}
+{{- $extra := include "slicewise.extraEnv" . | fromYamlArray }}
+{{- $given := list }}
+{{- range $extra }}
+{{- $given = append $given .name }}
+{{- end }}
+{{- if not (has "NODE_NAME" $given) }}
 - name: NODE_NAME
   valueFrom:
     fieldRef:
       fieldPath: spec.nodeName
+{{- end }}
 {{- $memory := .Values.memory | default dict }}
 {{- $cdi := .Values.cdi | default dict }}
 {{- $gfd := .Values.gfd | default dict }}
+{{- $health := .Values.health | default dict }}
+{{- $usesCluster := eq (include "slicewise.usesCluster" .) "yes" }}
 {{- $texts := dict
   "MIG_STRATEGY" .Values.migStrategy
   "FAIL_ON_INIT_ERROR" .Values.failOnInitError
@@ -30,13 +39,19 @@
   "SLICEWISE_LABELS_OUTPUT" (include "slicewise.labelsTo" .)
   "GFD_NO_TIMESTAMP" (ternary $gfd.noTimestamp "" (dig "enabled" false $gfd))
   "GFD_SLEEP_INTERVAL" (ternary $gfd.sleepInterval "" (dig "enabled" false $gfd))
-  "SLICEWISE_CLUSTER_ENABLED" (ternary true "" (eq (include "slicewise.writesNode" .) "yes"))
+  "SLICEWISE_CLUSTER_ENABLED" (ternary true "" $usesCluster)
+  "SLICEWISE_HEALTH_CONDITION" (ternary (default false $health.condition) "" $usesCluster)
+  "SLICEWISE_HEALTH_EVENTS" (ternary (default false $health.events) "" $usesCluster)
+  "SLICEWISE_HEALTH_TAINT" (ternary (default false $health.taint) "" $usesCluster)
+  "SLICEWISE_HEALTH_ACK_ANNOTATION" (ternary (default false $health.ackAnnotation) "" $usesCluster)
   "SLICEWISE_CLUSTER_FAST_STATUS" (ternary true "" (dig "fastStatus" false (.Values.cluster | default dict)))
   "SLICEWISE_HTTP_ADDRESS" (printf ":%v" (default 9400 .Values.httpPort | int))
   "SLICEWISE_LOG_LEVEL" .Values.logLevel
+  "NVIDIA_DRIVER_CAPABILITIES" .Values.nvidiaDriverCapabilities
+  "NVIDIA_VISIBLE_DEVICES" (ternary "void" "" (eq .Values.driverAccess "privileged"))
 }}
 {{- range $name, $value := $texts }}
-{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "")) }}
+{{- if not (or (kindIs "invalid" $value) (eq (toString $value) "") (has $name $given)) }}
 - name: {{ $name }}
   value: {{ toString $value | quote }}
 {{- end }}
@@ -61,13 +76,26 @@
   value: /configs/{{ default "default" $config.default }}
 {{- end }}
 {{- end }}
-{{- if eq .Values.driverAccess "privileged" }}
-- name: NVIDIA_VISIBLE_DEVICES
-  value: void
-{{- end }}
-{{- with .Values.extraEnv }}
+{{- with $extra }}
 {{ toYaml . }}
 {{- end }}
+{{- end }}
+
+{{/* What the values add, each name once: the API server refuses a list with a name in it twice. */}}
+{{- define "slicewise.extraEnv" -}}
+{{- $extra := .Values.extraEnv | default list }}
+{{- $names := list }}
+{{- range $extra }}
+{{- $names = append $names .name }}
+{{- end }}
+{{- with .Values.devicePlugin.containers }}
+{{- range (.main | default dict).env }}
+{{- if not (has .name $names) }}
+{{- $extra = append $extra . }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $extra }}
 {{- end }}
 
 {{/* The same paths as on the host, because containers are told of files by the host's paths. */}}

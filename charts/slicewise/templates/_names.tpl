@@ -50,12 +50,19 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* Not empty when the agent talks to the API server. */}}
 {{- define "slicewise.usesApi" -}}
-{{- if or (include "slicewise.readsLabel" .) (include "slicewise.writesNode" .) }}yes{{ end }}
+{{- if or (include "slicewise.readsLabel" .) (include "slicewise.usesCluster" .) }}yes{{ end }}
+{{- end }}
+
+{{/* Not empty when the agent does anything at the API server that a config has cluster.enabled for. */}}
+{{- define "slicewise.usesCluster" -}}
+{{- $health := .Values.health | default dict -}}
+{{- if or (include "slicewise.writesNode" .) $health.events $health.ackAnnotation }}yes{{ end }}
 {{- end }}
 
 {{/* Not empty when the agent changes its node at the API server. */}}
 {{- define "slicewise.writesNode" -}}
-{{- if or (dig "fastStatus" false (.Values.cluster | default dict)) (eq (include "slicewise.labelsTo" .) "api") }}yes{{ end }}
+{{- $health := .Values.health | default dict -}}
+{{- if or (dig "fastStatus" false (.Values.cluster | default dict)) (eq (include "slicewise.labelsTo" .) "api") $health.condition $health.taint }}yes{{ end }}
 {{- end }}
 
 {{/* Where the node's labels go: `api`, `file`, or empty. */}}

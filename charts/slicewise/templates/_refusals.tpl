@@ -1,5 +1,6 @@
 {{/* Values that contradict each other. The schema has refused what is wrong by itself. */}}
 {{- define "slicewise.refuse" -}}
+{{- include "slicewise.refuseNvidias" . }}
 {{- if and (eq (include "slicewise.namespace" .) "default") (not .Values.allowDefaultNamespace) }}
 {{- fail "The namespace 'default' is for trying things out: install into a namespace of its own (--namespace slicewise --create-namespace), or set allowDefaultNamespace: true." }}
 {{- end }}
@@ -13,6 +14,9 @@
 {{- end }}
 {{- if and .Values.policies.enabled .Values.memory.enabled (not (has (toString .Values.memory.unit) (list "1Gi" "1024Mi"))) }}
 {{- fail (printf "memory.unit is %v, and the policies count in units of 1Gi: leave it at 1Gi, or set policies.enabled: false." .Values.memory.unit) }}
+{{- end }}
+{{- if and (dig "enabled" false (.Values.podMonitor | default dict)) (dig "enabled" false (.Values.serviceMonitor | default dict)) }}
+{{- fail "podMonitor.enabled and serviceMonitor.enabled: with both, every agent is scraped twice and every figure is there twice: leave one of them at false." }}
 {{- end }}
 {{- $config := .Values.config | default dict }}
 {{- if and $config.name $config.map }}
