@@ -1,9 +1,12 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type AgentProcess, type SelfProgram, startAgent } from '../src/simulator/agent-process.ts';
-import type { EventOf } from '../src/simulator/kubelet-events.ts';
-import { type StandInKubelet, startKubelet } from '../src/simulator/kubelet.ts';
+import type { EventOf } from '../src/simulator/kubelet/kubelet-events.ts';
+import { type StandInKubelet, startKubelet } from '../src/simulator/kubelet/kubelet.ts';
 import { openFolder } from './temp-folder.ts';
+
+/** A machine that has far more to do than it can is slow, not broken. */
+export const patientMs = 120_000;
 
 /** The resource of whole GPUs. */
 export const gpuResource = 'nvidia.com/gpu';
@@ -65,6 +68,7 @@ export async function openStage(subject: Subject): Promise<Stage> {
 export function firstUsableList(stage: Stage, from = 0): Promise<EventOf<'list'>> {
   return stage.kubelet.waitForEvent('list', {
     from,
+    deadlineMs: patientMs,
     where: ({ resource, healthy }) => resource === gpuResource && healthy > 0,
   });
 }
@@ -76,4 +80,16 @@ export function registrationOf(kubelet: StandInKubelet, wanted: string): string 
   ) as EventOf<'registered'> | undefined;
   if (last === undefined) throw new Error(`${wanted} is not registered`);
   return last.endpoint;
+}
+
+/** Ends the agent as an update does; resolves with the milliseconds that it took. Throws when it did not end well. */
+export async function stopAgent(stage: Stage, agent: AgentProcess): Promise<number> {
+  const toldMs = performance.now();
+  agent.signal('SIGTERM');
+  const { code } = await agent.exit;
+  if (code !== 0)
+    throw new Error(`The agent ended with code ${String(code)}: ${JSON.stringify(agent.log.slice(-5))}`);
+  const tookMs = performance.now() - toldMs;
+  await stage.kubelet.waitForAllocatable(gpuResource, 0);
+  return tookMs;
 }

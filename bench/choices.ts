@@ -1,5 +1,5 @@
-import { type Prefer, preparePreferred } from '../src/allocation/preferred.ts';
-import { type LinkedGpu, scoreMatrix } from '../src/allocation/topology.ts';
+import { type Prefer, preparePreferred } from '../src/allocation/preferred/preferred.ts';
+import { type LinkedGpu, scoreMatrix } from '../src/allocation/preferred/topology.ts';
 import { pcieDistances } from '../src/inventory/gpu.ts';
 import { devicePluginService } from '../src/kubelet/wire.ts';
 import { seededRandom, shuffled } from '../src/simulator/seeded-random.ts';

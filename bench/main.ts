@@ -1,15 +1,19 @@
 import { execFileSync } from 'node:child_process';
-import { cpus } from 'node:os';
+import { cpus, loadavg } from 'node:os';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { standInLibrary } from '../test/support/nvml-library.ts';
 import { textTable } from '../src/cli/text-table.ts';
+import { describeError } from '../src/lib/errors.ts';
 import type { Subject } from './agent-under-test.ts';
 import { budgets } from './budgets.ts';
 import { choices } from './choices.ts';
 import { faults } from './faults.ts';
+import { listMaking } from './list-making.ts';
 import { measurements } from './measurements.ts';
 import { memory } from './memory.ts';
+import { runFigure, type Figure } from './run-figures.ts';
 import { summarize } from './statistics.ts';
 
 /**
@@ -19,6 +23,7 @@ const { values: options } = parseArgs({
   options: {
     driver: { type: 'string', default: 'nvml' },
     only: { type: 'string', default: '' },
+    beside: { type: 'string', default: '' },
     checkout: { type: 'boolean', default: false },
     output: { type: 'string', default: 'text' },
     help: { type: 'boolean', default: false },
@@ -28,6 +33,7 @@ const { values: options } = parseArgs({
 const usage = `npm run bench -- [options]
   --driver nvml|simulated   nvml: a stand-in libnvidia-ml compiled here, needs Go and gcc (default); simulated: neither
   --only TEXT               only the figures whose name holds TEXT
+  --beside FILE             measure another program, such as an earlier dist/slicewise.cjs, in turns with this one
   --checkout                measure the sources instead of the bundle
   --output text|json
 `;
@@ -59,34 +65,53 @@ async function main(): Promise<void> {
     process.stdout.write(usage);
     return;
   }
+  const figures = [...measurements, ...faults, ...listMaking, ...choices, ...memory];
+  const wanted = figures.filter(({ name }) => name.toLowerCase().includes(options.only.toLowerCase()));
+  if (wanted.length === 0) {
+    process.stderr.write(`bench: no figure has "${options.only}" in its name:\n`);
+    for (const { name } of figures) process.stderr.write(`  ${name}\n`);
+    process.exitCode = 2;
+    return;
+  }
   const root = fileURLToPath(new URL('..', import.meta.url)).replace(/\/$/, '');
   const driverArgs = await chooseDriver();
-  const subject: Subject = {
-    program: { executable: process.execPath, options: [], script: buildBundle(root) },
+  const subjectOf = (script: string): Subject => ({
+    program: { executable: process.execPath, options: [], script },
     driverArgs,
     env: process.env,
-  };
-  const results = [
-    { name: 'bare Node: exec → exit', unit: 'ms', ...summarize(Array.from({ length: 20 }, bareNodeMs)) },
-  ];
-  for (const { name, unit, runs, measure } of [...measurements, ...faults, ...choices, ...memory].filter(
-    (each) => each.name.includes(options.only),
-  )) {
-    if (process.stderr.isTTY) process.stderr.write(`\r\u001b[2K${name} …`);
-    const measured: number[] = [];
-    for await (const value of measure(subject, runs)) measured.push(value);
-    results.push({ name, unit, ...summarize(measured) });
+  });
+  const own = subjectOf(buildBundle(root));
+  const contestants =
+    options.beside === ''
+      ? [{ of: '', subject: own }]
+      : [
+          { of: 'this', subject: own },
+          { of: 'beside', subject: subjectOf(resolve(options.beside)) },
+        ];
+  const bare = Array.from({ length: 20 }, bareNodeMs);
+  const results: Figure[] = [{ name: 'bare Node: exec → exit', unit: 'ms', of: '', ...summarize(bare) }];
+  const load = loadavg()[0] ?? 0;
+  // Some figures take minutes: what is known is told as soon as it is.
+  const tell = (text: string): void => void process.stderr.write(`bench: ${text}\n`);
+  tell(`${wanted.length} figures, load ${load.toFixed(1)}`);
+  for (const figure of wanted) {
+    try {
+      results.push(...(await runFigure(figure, contestants, tell)));
+    } catch (thrown) {
+      tell(`${figure.name} failed: ${describeError(thrown)}`);
+      process.exitCode = 1;
+    }
   }
-  if (process.stderr.isTTY) process.stderr.write('\r\u001b[2K');
-  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}, ${driverArgs.join(' ')}`;
+  const machine = `${cpus().length} × ${cpus()[0]?.model ?? 'unknown CPU'}, Node ${process.version}, load ${load.toFixed(1)} at the start, ${driverArgs.join(' ')}`;
   if (options.output === 'json') {
     process.stdout.write(`${JSON.stringify({ machine, results }, null, 2)}\n`);
     return;
   }
   const format = (value: number): string => value.toFixed(2);
-  const rows = results.map(({ name, unit, runs, min, median, p99 }) => {
+  const rows = results.map(({ name, of, unit, runs, min, median, p99 }) => {
     const { budget, goal } = budgets[name] ?? { budget: '', goal: '' };
-    return [name, unit, String(runs), format(min), format(median), format(p99), budget, goal];
+    const title = of === '' ? name : `${name} (${of})`;
+    return [title, unit, String(runs), format(min), format(median), format(p99), budget, goal];
   });
   process.stdout.write(`${machine}\n\n`);
   process.stdout.write(

@@ -8,6 +8,7 @@ import {
   gpuResource,
   registrationOf,
   openStage,
+  stopAgent,
   type Stage,
   type Subject,
 } from './agent-under-test.ts';
@@ -18,9 +19,14 @@ export interface Measurement {
   readonly name: string;
   readonly unit: 'ms' | 'MB' | 's';
   readonly runs: number;
-  /** Yields `runs` values. */
-  readonly measure: (subject: Subject, runs: number) => AsyncGenerator<number>;
+  /** Where one run gives several values: what each of them is. */
+  readonly parts?: readonly string[];
+  /** Yields `runs` values, or as many times one for each part. */
+  readonly measure: (subject: Subject, runs: number) => AsyncGenerator<number | Values>;
 }
+
+/** One value for each part of a figure. */
+export type Values = readonly number[];
 
 /** From the start of the process to the first device list at the kubelet. */
 async function* startToList(subject: Subject, runs: number): AsyncGenerator<number> {
@@ -231,17 +237,6 @@ async function startServing(stage: Stage): Promise<ReturnType<Stage['startAgent'
   const agent = stage.startAgent();
   await firstUsableList(stage, from);
   return agent;
-}
-
-async function stopAgent(stage: Stage, agent: ReturnType<Stage['startAgent']>): Promise<number> {
-  const toldMs = performance.now();
-  agent.signal('SIGTERM');
-  const { code } = await agent.exit;
-  if (code !== 0)
-    throw new Error(`The agent ended with code ${String(code)}: ${JSON.stringify(agent.log.slice(-5))}`);
-  const tookMs = performance.now() - toldMs;
-  await stage.kubelet.waitForAllocatable(gpuResource, 0);
-  return tookMs;
 }
 
 /** Every figure of `npm run bench`, in order. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { guaranteedFit } from '../src/allocation/guaranteed-fit.ts';
+import { guaranteedFit } from '../src/allocation/memory/guaranteed-fit.ts';
 import { devicePluginService } from '../src/kubelet/wire.ts';
 import { memoryId, memoryResource } from '../src/resources/memory-units.ts';
 import { openStage, type Subject } from './agent-under-test.ts';

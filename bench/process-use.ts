@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** What a process and all its children use, as the Linux kernel counts it. */
 export interface ProcessUse {
@@ -24,6 +25,20 @@ export function readProcessUse(pid: number): ProcessUse {
     rssMB: sum('Rss'),
     cpuSeconds: pids.reduce((total, each) => total + cpuSeconds(each), 0),
   };
+}
+
+/** A clock of the CPU time, in milliseconds, that a process and those that are its descendants now have used: also on a busy machine it tells their own work. */
+export function cpuClock(pid: number): () => number {
+  const tasks = withDescendants(pid).map((each) => `/proc/${each}/task`);
+  return () => tasks.reduce((sum, folder) => sum + cpuMs(folder), 0);
+}
+
+/** Of all threads; the first number of schedstat is nanoseconds on a CPU (kernel: Documentation/scheduler/sched-stats.rst). */
+function cpuMs(folder: string): number {
+  const threads = readdirSync(folder).map((thread) =>
+    readFileSync(join(folder, thread, 'schedstat'), 'utf8'),
+  );
+  return threads.reduce((sum, text) => sum + Number(text.split(' ')[0]) / 1_000_000, 0);
 }
 
 function withDescendants(root: number): readonly number[] {
