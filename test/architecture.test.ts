@@ -7,6 +7,12 @@ import { tokenize } from './support/tokens.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+/** All but the ways in. */
+const belowApp =
+  'lib inventory resources allocation cdi config kubelet metrics cluster labels health state status simulator'.split(
+    ' ',
+  );
+
 /**
  * The shape of the program. Arrows go one way: facts about GPUs at the bottom, pure decisions over them, then the ways
  * in and out, which never see each other and are joined in `app`.
@@ -18,13 +24,14 @@ const rules: ArchitectureRules = {
     resources: ['lib', 'inventory'],
     allocation: ['lib', 'resources', 'inventory'],
     labels: ['lib', 'resources', 'inventory'],
+    health: ['lib', 'inventory'],
     cdi: ['lib', 'allocation', 'inventory'],
-    config: ['lib', 'types of resources'],
+    config: ['lib', 'types of resources', 'health/xid.ts'],
     kubelet: ['lib', 'allocation', 'resources'],
     cluster: ['lib'],
     metrics: ['lib', 'allocation', 'resources', 'inventory'],
     status: ['lib', 'types of allocation'],
-    state: ['lib', 'types of allocation'],
+    state: ['lib', 'types of allocation', 'types of health'],
     // The kubelet's contract speaks of answers in the words of allocation/response.ts.
     simulator: [
       'lib',
@@ -33,21 +40,7 @@ const rules: ArchitectureRules = {
       'kubelet/wire.ts',
       'types of allocation/response.ts',
     ],
-    app: [
-      'lib',
-      'inventory',
-      'resources',
-      'allocation',
-      'cdi',
-      'config',
-      'kubelet',
-      'metrics',
-      'cluster',
-      'labels',
-      'state',
-      'status',
-      'simulator',
-    ],
+    app: belowApp,
     cli: ['lib', 'app', 'config', 'status', 'simulator', 'inventory', 'resources', 'allocation', 'state'],
     'main.ts': ['cli', 'inventory/nvml/host.ts'],
   },
@@ -56,8 +49,9 @@ const rules: ArchitectureRules = {
     '@kubernetes/client-node': [
       'cluster/kubernetes-node-api.ts',
       'cluster/kubernetes-access.ts',
-      'cluster/kubernetes-labels.ts',
+      'cluster/kubernetes-meta.ts',
       'cluster/kubernetes-event.ts',
+      'cluster/kubernetes-health.ts',
     ],
     '@grpc/proto-loader': ['kubelet/proto-files.ts'],
     commander: ['cli'],
@@ -68,14 +62,14 @@ const rules: ArchitectureRules = {
       'config',
       'cdi/toolkit-spec.ts',
       'inventory/simulated',
-      'simulator/story-node.ts',
+      'simulator/story/story-node.ts',
       'cli/config-print.ts',
     ],
     zod: ['config', 'inventory/simulated', 'kubelet/checkpoint.ts', 'state'],
   },
   // A process group is killed by its number, which only the process module can do.
   process: ['main.ts', 'inventory/nvml/host.ts', 'inventory/smi/process-group.ts'],
-  pure: ['resources', 'allocation', 'labels'],
+  pure: ['resources', 'allocation', 'labels', 'health'],
   maxLines: 250,
 };
 

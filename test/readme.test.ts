@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { storyChapters } from '../src/simulator/story-chapters.ts';
+import { storyChapters } from '../src/simulator/story/story-chapters.ts';
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8');
 

@@ -1,15 +1,20 @@
+import { availableParallelism } from 'node:os';
 import { defineConfig } from 'vitest/config';
+import { LongestFirst } from './longest-first.ts';
 
 /** Unit tests need nothing but Node; contract tests start the real agent as a process,
  * cluster tests a Kubernetes node. */
 export default defineConfig({
   test: {
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
           testTimeout: 30_000,
+          // By default there is one less than there are cores, and half of the time it waits.
+          maxWorkers: Math.max(3, availableParallelism() - 1),
           exclude: ['test/contract/**', 'test/cluster/**', 'test/hardware/**'],
         },
       },
@@ -20,7 +25,7 @@ export default defineConfig({
           globalSetup: ['test/contract/global-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 60_000,
-          maxWorkers: 3,
+          maxWorkers: 4,
           sequence: { groupOrder: 1 },
         },
       },
@@ -30,10 +35,12 @@ export default defineConfig({
           include: ['test/cluster/**/*.test.ts'],
           globalSetup: ['test/cluster/global-setup.ts'],
           testTimeout: 120_000,
-          hookTimeout: 120_000,
+          hookTimeout: 300_000,
           sequence: { groupOrder: 2 },
+          // Kubernetes' client takes a second to load; nothing of a test stays in a module.
+          isolate: false,
           // A worker has a cluster of its own; where one runs already it is the only one.
-          maxWorkers: (process.env['CLUSTER_STATE'] ?? '') === '' ? 2 : 1,
+          maxWorkers: (process.env['CLUSTER_STATE'] ?? '') === '' ? 3 : 1,
         },
       },
     ],

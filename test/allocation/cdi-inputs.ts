@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { CdiPlanInput } from '../../src/allocation/cdi-plan.ts';
-import { noDriverFiles } from '../../src/allocation/driver-files.ts';
+import type { CdiPlanInput } from '../../src/allocation/cdi/cdi-plan.ts';
+import { noDriverFiles } from '../../src/allocation/cdi/driver-files.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import { gpu, instance } from '../support/snapshots.ts';
 

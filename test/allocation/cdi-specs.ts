@@ -1,4 +1,4 @@
-import type { CdiSpec, ContainerEdits } from '../../src/allocation/cdi-spec.ts';
+import type { CdiSpec, ContainerEdits } from '../../src/allocation/cdi/cdi-spec.ts';
 
 const edits: ContainerEdits = {
   env: ['A=b'],

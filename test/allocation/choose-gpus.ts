@@ -1,5 +1,5 @@
-import { preparePreferred } from '../../src/allocation/preferred.ts';
-import { type LinkedGpu, scoreMatrix } from '../../src/allocation/topology.ts';
+import { preparePreferred } from '../../src/allocation/preferred/preferred.ts';
+import { type LinkedGpu, scoreMatrix } from '../../src/allocation/preferred/topology.ts';
 import { uuidOf } from './linked-nodes.ts';
 import type { PairScore } from './peer-choice.ts';
 

@@ -1,5 +1,5 @@
 import type { GpuLink, PcieDistance } from '../../src/inventory/gpu.ts';
-import type { LinkedGpu } from '../../src/allocation/topology.ts';
+import type { LinkedGpu } from '../../src/allocation/preferred/topology.ts';
 
 /** A pair of GPUs by index, and what joins them. */
 export interface Joint {

@@ -1,4 +1,4 @@
-import type { LinkedGpu } from '../../src/allocation/topology.ts';
+import type { LinkedGpu } from '../../src/allocation/preferred/topology.ts';
 
 /**
  * What NVIDIA's plugin would choose (go-gpuallocator: gpuallocator/besteffort_policy.go), modelled from its description and by

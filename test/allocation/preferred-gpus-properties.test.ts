@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { LinkedGpu } from '../../src/allocation/topology.ts';
+import type { LinkedGpu } from '../../src/allocation/preferred/topology.ts';
 import { pcieDistances } from '../../src/inventory/gpu.ts';
 import { choose, type GpuRequest, scoreOf } from './choose-gpus.ts';
 import { everyPair, linkedNode } from './linked-nodes.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { dampAfterRefusal } from '../../src/allocation/damping.ts';
-import type { MemoryOffer } from '../../src/allocation/memory-view.ts';
+import type { MemoryOffer } from '../../src/allocation/memory/memory-view.ts';
 import { encodeRecord } from '../../src/allocation/record.ts';
 import {
   showMemory,

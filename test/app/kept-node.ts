@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { BookedDevices, Reading } from '../../src/allocation/holdings/events.ts';
 import { encodeRecord } from '../../src/allocation/record.ts';
 import { emptyNode, type Node } from '../../src/app/node.ts';
-import { recallState } from '../../src/app/recall-state.ts';
-import { reportOrphans } from '../../src/app/report-orphans.ts';
+import { recallState } from '../../src/app/books/recall-state.ts';
+import { reportOrphans } from '../../src/app/books/report-orphans.ts';
 import { memoryResource } from '../../src/resources/memory-units.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { recordingLog } from '../support/recording-log.ts';
@@ -113,7 +113,12 @@ export function read(
   error: string | null = null,
 ): void {
   const snapshot = snapshotOf([gpu(0, { memoryUsedMiB: usedMiB, error }), gpus[1]]);
-  inventory.set({ reading: { snapshot, nodes: deviceNodes, readAtMs }, failure: null, noDriver: false });
+  inventory.set({
+    reading: { snapshot, nodes: deviceNodes, readAtMs },
+    failure: null,
+    noDriver: false,
+    pciGpus: null,
+  });
 }
 
 /** `<pod> <GPU's index>`, with `orphan` behind it where it is one. */

@@ -54,15 +54,15 @@ describe('the status of an agent', () => {
       [2500, 31_000].map(async (ms) => {
         const { inventory } = await read(async (node, clock) => {
           const reading = { snapshot: snapshotOf([gpu(0)]), nodes: deviceNodes, readAtMs: clock.now() };
-          node.inventory.set({ reading, failure: 'no answer', noDriver: false });
+          node.inventory.set({ reading, failure: 'no answer', noDriver: false, pciGpus: null });
           await clock.advance(ms);
         });
         return inventory;
       }),
     );
     expect(ages).toEqual([
-      { ageSeconds: 2.5, isStale: false, failure: 'no answer', unreadable: [] },
-      { ageSeconds: 31, isStale: true, failure: 'no answer', unreadable: [] },
+      { ageSeconds: 2.5, isStale: false, failure: 'no answer', driverClosedUntil: null, unreadable: [] },
+      { ageSeconds: 31, isStale: true, failure: 'no answer', driverClosedUntil: null, unreadable: [] },
     ]);
     expect((await read(() => undefined)).inventory.ageSeconds).toBeNull();
   });

@@ -1,7 +1,7 @@
 import type { ResponseSettings } from '../../src/allocation/response.ts';
-import { Books } from '../../src/app/books.ts';
-import { scoreMatrix } from '../../src/allocation/topology.ts';
-import { Offer, type NodeFacts, type OfferDeps, type OfferPlan } from '../../src/app/offer.ts';
+import { Books } from '../../src/app/books/books.ts';
+import { scoreMatrix } from '../../src/allocation/preferred/topology.ts';
+import { Offer, type NodeFacts, type OfferDeps, type OfferPlan } from '../../src/app/offers/offer.ts';
 import type { DeviceNodes } from '../../src/inventory/device-nodes.ts';
 import type { PlannedDevice } from '../../src/resources/planned-device.ts';
 import { ManualClock } from '../support/manual-clock.ts';

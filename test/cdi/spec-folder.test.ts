@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import type { CdiClass } from '../../src/allocation/cdi-names.ts';
+import type { CdiClass } from '../../src/allocation/cdi/cdi-names.ts';
 import { SpecFolder } from '../../src/cdi/spec-folder.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { ManualClock } from '../support/manual-clock.ts';

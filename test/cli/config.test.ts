@@ -2,14 +2,13 @@ import { loadConfig } from '../../src/config/load.ts';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parseAgentOptions } from '../../src/cli/agent-options.ts';
 import { runConfigCommand } from '../../src/cli/config.ts';
 import type { ExitCode, Terminal } from '../../src/cli/terminal.ts';
 import { textTable } from '../../src/cli/text-table.ts';
+import { fakeTerminal } from './fake-terminal.ts';
 
 let folder = '';
 beforeAll(async () => {
@@ -30,23 +29,10 @@ interface Outcome {
 }
 
 async function run(args: readonly string[], env: Terminal['env'] = {}): Promise<Outcome> {
-  const { terminal, close } = fakeTerminal(env);
+  const { terminal, close } = fakeTerminal({ env });
   const code = await runConfigCommand(args, terminal);
-  return { code, ...(await close()) };
-}
-
-function fakeTerminal(env: Terminal['env'] = {}) {
-  const stdout = new PassThrough({ highWaterMark: 1 << 20 });
-  const stderr = new PassThrough({ highWaterMark: 1 << 20 });
-  const self = { executable: 'node', script: 'main.ts', options: [] };
-  const terminal: Terminal = { env, stdout, stderr, self, signal: new AbortController().signal };
-  const close = async () => {
-    stdout.end();
-    stderr.end();
-    const [out, err] = [await text(stdout), await text(stderr)];
-    return { stdout: out.replaceAll(folder, ''), stderr: err.replaceAll(folder, '') };
-  };
-  return { terminal, close };
+  const { stdout, stderr } = await close();
+  return { code, stdout: stdout.replaceAll(folder, ''), stderr: stderr.replaceAll(folder, '') };
 }
 
 describe('check', () => {

@@ -19,6 +19,7 @@ export function fakeTerminal({ env = {}, signal, size }: FakeTerminalOptions = {
     stdout,
     stderr,
     self: { executable: 'node', script: 'main.ts', options: [] },
+    nodeVersion: '24.0.0',
     signal: signal ?? new AbortController().signal,
   };
   const close = async (): Promise<{ readonly stdout: string; readonly stderr: string }> => {

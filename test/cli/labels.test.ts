@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { runLabelsCommand } from '../../src/cli/labels.ts';
@@ -88,10 +88,44 @@ describe('slicewise labels', () => {
     expect(outcome.stdout).toBe('');
   });
 
+  it.each<[string, readonly string[], Terminal['env']]>([
+    ['--oneshot', ['--oneshot'], {}],
+    ['GFD_ONESHOT', [], { GFD_ONESHOT: 'true' }],
+  ])('%s writes the feature file once, and leaves it there', async (_title, args, env) => {
+    const path = join(await shortFolder(), 'features.d/gfd');
+    const given = [...still, '--scenario=t4x1', '--labels-output=file', `--output-file=${path}`];
+    expect(await run([...given, ...args], env)).toEqual({ code: 0, stdout: '', stderr: '' });
+    expect(await readFile(path, 'utf8')).toBe((await run([...still, '--scenario=t4x1'])).stdout);
+  });
+
+  it('writes nothing without --oneshot', async () => {
+    const path = join(await shortFolder(), 'gfd');
+    const given = ['--scenario=t4x1', '--labels-output=file', `--output-file=${path}`];
+    expect((await run(given, { GFD_ONESHOT: '0' })).stdout).toContain('nvidia.com/gpu.count=1\n');
+    await expect(readFile(path)).rejects.toThrow('ENOENT');
+  });
+
+  it('--oneshot says what is missing, and what fails', async () => {
+    const given = ['--oneshot', '--scenario=t4x1'];
+    expect(await run(given)).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--labels-output file') as string,
+    });
+    const unwritable = [...given, '--labels-output=file', '--output-file=/dev/null/gfd'];
+    expect(await run(unwritable)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('the feature file /dev/null/gfd cannot be written') as string,
+    });
+    expect(await run([], { GFD_ONESHOT: 'perhaps' })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('GFD_ONESHOT') as string,
+    });
+  });
+
   it('--help says what it prints and how it ends', async () => {
     const { code, stdout } = await run(['--help']);
     expect(code).toBe(0);
-    expect(stdout).toContain('Exit codes: 0 printed');
+    expect(stdout).toContain('Exit codes: 0 printed or written');
     expect(stdout).toContain('--output <format>');
   });
 });

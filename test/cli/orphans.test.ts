@@ -1,14 +1,13 @@
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { PassThrough } from 'node:stream';
-import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KeptOrphan } from '../../src/allocation/holdings/kept-holdings.ts';
 import { runOrphansCommand } from '../../src/cli/orphans.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { readReleases, removeRelease } from '../../src/state/releases.ts';
 import { encodeState, writeState } from '../../src/state/state-file.ts';
+import { fakeTerminal, type FakeTerminalOptions } from './fake-terminal.ts';
 
 let folder = '';
 beforeEach(async () => {
@@ -35,15 +34,11 @@ async function write(orphans: readonly KeptOrphan[]): Promise<void> {
   await writeState(folder, encodeState({ bootId: 'boot', gpus, holdings }), () => true);
 }
 
-async function run(args: readonly string[], given: Partial<Terminal> = {}) {
-  const [stdout, stderr] = [new PassThrough(), new PassThrough()];
-  const self = { executable: 'node', script: 'main.ts', options: [] };
-  const env = { SLICEWISE_STATE_DIR: folder };
-  const terminal: Terminal = { env, stdout, stderr, self, signal: new AbortController().signal, ...given };
+async function run(args: readonly string[], given: FakeTerminalOptions = {}) {
+  const { terminal, close } = fakeTerminal({ env: { SLICEWISE_STATE_DIR: folder }, ...given });
   const code = await runOrphansCommand(args, terminal);
-  stdout.end();
-  stderr.end();
-  return { code, stdout: await text(stdout), stderr: (await text(stderr)).replaceAll(folder, '<dir>') };
+  const { stdout, stderr } = await close();
+  return { code, stdout, stderr: stderr.replaceAll(folder, '<dir>') };
 }
 
 describe('slicewise orphans', () => {
@@ -88,7 +83,6 @@ describe('slicewise orphans', () => {
     ['another output', ['--output', 'yaml'], {}, 2, 'Allowed choices are table, json'],
     ['another word', ['liste'], {}, 2, 'too many arguments'],
     ['a config that is wrong', [], { MIG_STRATEGY: 'x' }, 2, 'MIG_STRATEGY'],
-    ['a config file that is missing', [], { CONFIG_FILE: '/nowhere' }, 1, '/nowhere'],
     ['release without a GPU', ['release'], {}, 2, "missing required argument 'gpu'"],
   ])('refuses %s', async (_, args, env, code, stderr) => {
     const outcome = await run(args, { env });

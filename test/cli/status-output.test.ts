@@ -40,6 +40,7 @@ function busy(): NodeStatus {
         ageSeconds: 2.4,
         isStale: false,
         failure: null,
+        driverClosedUntil: null,
         unreadable: [{ index: 4, error: 'no answer' }],
       },
     }),
@@ -68,7 +69,13 @@ describe('the table', () => {
       bookedDevice('p', 'm3', null, memoryResource),
       bookedUnits('q', units(4, 2), 'GPU-a'),
     ).kubelet(5, [bookedDevice('p', 'm3', null, memoryResource)]);
-    const failed = { ageSeconds: 71, isStale: true, failure: 'it is gone', unreadable: [] };
+    const failed = {
+      ageSeconds: 71,
+      isStale: true,
+      failure: 'it is gone',
+      driverClosedUntil: null,
+      unreadable: [],
+    };
     const orphaned = describeNode(nodeFacts(history, { inventory: failed }));
     await expect(await show([orphaned], { watch: false })).toMatchFileSnapshot('../golden/status-odd.txt');
   });
@@ -81,7 +88,13 @@ describe('the table', () => {
     const waiting = describeNode(
       nodeFacts(history, {
         agent: { version: '0.1.0', role: 'waiting', reason: 'starting' },
-        inventory: { ageSeconds: null, isStale: false, failure: null, unreadable: [] },
+        inventory: {
+          ageSeconds: null,
+          isStale: false,
+          failure: null,
+          driverClosedUntil: null,
+          unreadable: [],
+        },
         snapshot: null,
         resources: [],
         offer,

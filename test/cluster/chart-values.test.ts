@@ -1,31 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import { loadAllYaml, type KubernetesObject, type V1DaemonSet } from '@kubernetes/client-node';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import type { KubernetesObject, V1ClusterRole, V1Pod } from '@kubernetes/client-node';
 import { describe, expect, test } from 'vitest';
 import { openClusterNode } from './support/cluster-node.ts';
 import { chart, helm, helmOrThrow } from './support/helm.ts';
+import { dryRun } from './support/dry-run.ts';
 import { onCluster } from './support/on-cluster.ts';
-
-const where = ['--namespace', 'gpus', '--kube-version', '1.36.3'];
-
-async function render(
-  values: object = {},
-  args: readonly string[] = where,
-): Promise<readonly KubernetesObject[]> {
-  const text = await helmOrThrow(['template', 'slicewise', chart, ...args], { values });
-  return (loadAllYaml(text) as (KubernetesObject | null)[]).filter((object) => object !== null);
-}
-
-function daemonSet(objects: readonly KubernetesObject[]): V1DaemonSet {
-  const found = objects.filter(({ kind }) => kind === 'DaemonSet');
-  expect(found).toHaveLength(1);
-  return found[0] as V1DaemonSet;
-}
+import { daemonSet, renderChart, renderInstalled, where } from './support/rendered-chart.ts';
 
 /** Environment of the agent by name, without what comes from fields. */
 async function environment(values: object): Promise<Readonly<Record<string, string | undefined>>> {
-  const [agent] = daemonSet(await render(values)).spec?.template.spec?.containers ?? [];
+  const [agent] = daemonSet(await renderInstalled(values)).spec?.template.spec?.containers ?? [];
   return Object.fromEntries((agent?.env ?? []).map(({ name, value }) => [name, value]));
 }
 
@@ -100,7 +83,7 @@ onCluster('the values of the chart', () => {
       [{ gfd: { enabled: true, output: 'file' } }, [...always, 'features']],
       [{ driverAccess: 'privileged' }, [...always, 'driver-root']],
     ] as const)('%j: %j', async ([values, names]) => {
-      const { volumes, containers } = daemonSet(await render(values)).spec?.template.spec ?? {};
+      const { volumes, containers } = daemonSet(await renderInstalled(values)).spec?.template.spec ?? {};
       expect(volumes?.map(({ name }) => name)).toEqual(names);
       expect(containers?.[0]?.volumeMounts?.map(({ name }) => name)).toEqual(names);
     });
@@ -113,7 +96,7 @@ onCluster('the values of the chart', () => {
       NODE_LABEL: 'nvidia.com/device-plugin.config',
       FALLBACK_STRATEGIES: 'named,single',
     });
-    const objects = await render(values);
+    const objects = await renderInstalled(values);
     expect(daemonSet(objects).spec?.template.spec).toMatchObject({
       serviceAccountName: 'slicewise',
       automountServiceAccountToken: true,
@@ -132,34 +115,77 @@ onCluster('the values of the chart', () => {
   test('give all nodes one config, and the agent no token, without a label', async () => {
     const values = { config: { name: 'mine', nodeLabel: '', default: 'gpus.yaml' } };
     expect(await environment(values)).toMatchObject({ CONFIG_FILE: '/configs/gpus.yaml' });
-    const { spec } = daemonSet(await render(values)).spec?.template ?? {};
-    expect(spec?.automountServiceAccountToken).toBe(false);
+    const { spec } = daemonSet(await renderInstalled(values)).spec?.template ?? {};
+    expect(spec).toMatchObject({ automountServiceAccountToken: false, serviceAccountName: 'default' });
     expect(spec?.volumes?.find(({ name }) => name === 'configs')?.configMap?.name).toBe('mine');
   });
 
   test('leave each agent its own node, whatever the account is called, where it writes its status', async () => {
-    const objects = await render({ cluster: { fastStatus: true }, serviceAccount: { name: 'gpu-agent' } });
+    const objects = await renderInstalled({
+      cluster: { fastStatus: true },
+      serviceAccount: { name: 'gpu-agent' },
+    });
     const policy = objects.find(({ metadata }) => metadata?.name === 'slicewise-own-node');
     expect(JSON.stringify(policy)).toContain("'system:serviceaccount:gpus:gpu-agent'");
     expect(kindsOf(objects)).toContain('ServiceAccount gpu-agent');
   });
 
+  test('tell of sick GPUs as the values say and in no other way, with the rights for that alone', async () => {
+    const rightsOf = async (health: object) => {
+      const objects = await renderInstalled({ health });
+      const role: V1ClusterRole | undefined = objects.find(({ kind }) => kind === 'ClusterRole');
+      return (role?.rules ?? []).map(({ resources, verbs }) => `${resources?.join()}: ${verbs.join()}`);
+    };
+    expect(await rightsOf({})).toEqual([]);
+    expect(await rightsOf({ condition: true })).toEqual(['nodes/status: get,patch']);
+    expect(await rightsOf({ events: true })).toEqual(['events: create,patch']);
+    expect(await rightsOf({ taint: true })).toEqual(['nodes: get,patch']);
+    expect(await rightsOf({ ackAnnotation: true })).toEqual(['nodes: list,watch']);
+    expect(await environment({ health: { events: true } })).toMatchObject({
+      SLICEWISE_CLUSTER_ENABLED: 'true',
+      SLICEWISE_HEALTH_CONDITION: 'false',
+      SLICEWISE_HEALTH_EVENTS: 'true',
+      SLICEWISE_HEALTH_TAINT: 'false',
+      SLICEWISE_HEALTH_ACK_ANNOTATION: 'false',
+    });
+    expect(await environment({ cluster: { fastStatus: true } })).toMatchObject({
+      SLICEWISE_HEALTH_CONDITION: 'false',
+      SLICEWISE_HEALTH_EVENTS: 'false',
+    });
+    const toleratedBy = async (health: object) =>
+      (daemonSet(await renderInstalled({ health })).spec?.template.spec?.tolerations ?? []).map(
+        ({ key }) => key,
+      );
+    expect(await toleratedBy({ taint: true })).toEqual([
+      ...(await toleratedBy({})),
+      'slicewise.io/gpu-unhealthy',
+    ]);
+    const policies = async (health: object) =>
+      kindsOf(await renderInstalled({ health })).filter((name) => name.includes('own-node'));
+    expect(await policies({ taint: true })).toHaveLength(2);
+    expect(await policies({ events: true, ackAnnotation: true })).toEqual([]);
+    const narrowed = async (health: object) =>
+      kindsOf(await renderInstalled({ health })).filter((name) => name.includes('own-events'));
+    expect(await narrowed({ events: true })).toHaveLength(2);
+    expect(await narrowed({ condition: true })).toEqual([]);
+  });
+
   test('find the kubelet in another folder', async () => {
     const { volumes, containers } =
-      daemonSet(await render({ kubeletRoot: '/data/kubelet' })).spec?.template.spec ?? {};
+      daemonSet(await renderInstalled({ kubeletRoot: '/data/kubelet' })).spec?.template.spec ?? {};
     expect(volumes?.[0]?.hostPath?.path).toBe('/data/kubelet/device-plugins');
     expect(containers?.[0]?.volumeMounts?.[0]?.mountPath).toBe('/var/lib/kubelet/device-plugins');
   });
 
   test('name it so that tools find it that were written for the plugin of NVIDIA', async () => {
-    const { spec } = daemonSet(await render({ nameOverride: 'nvidia-device-plugin' }));
+    const { spec } = daemonSet(await renderInstalled({ nameOverride: 'nvidia-device-plugin' }));
     expect(spec?.selector.matchLabels?.['app.kubernetes.io/name']).toBe('nvidia-device-plugin');
     expect(spec?.template.metadata?.labels?.['app.kubernetes.io/name']).toBe('nvidia-device-plugin');
   });
 
   test('choose nodes that are labelled as having GPUs, or what the admin says', async () => {
     const affinityOf = async (values: object) =>
-      daemonSet(await render(values)).spec?.template.spec?.affinity;
+      daemonSet(await renderInstalled(values)).spec?.template.spec?.affinity;
     expect(await affinityOf({})).toBeUndefined();
     const labelled = JSON.stringify(await affinityOf({ nodes: 'labelled' }));
     for (const label of ['pci-10de.present', 'cpu-model.vendor_id', 'nvidia.com/gpu.present'])
@@ -170,19 +196,18 @@ onCluster('the values of the chart', () => {
 
   test('bring the policies that the cluster can have', async () => {
     const policies = async (version: string, values: object = {}) =>
-      kindsOf(await render(values, ['--namespace', 'gpus', '--kube-version', version])).filter(
+      kindsOf(await renderInstalled(values, ['--namespace', 'gpus', '--kube-version', version])).filter(
         (name) => !name.startsWith('DaemonSet'),
       );
     expect(await policies('1.29.0')).toEqual([]);
-    expect(await policies('1.30.0')).toHaveLength(6);
-    expect(await policies('1.36.0', { policies: { bytes: true } })).toHaveLength(12);
+    expect(await policies('1.30.0')).toHaveLength(8);
+    expect(await policies('1.36.0', { policies: { bytes: true } })).toHaveLength(14);
     expect(await policies('1.30.0', { policies: { enabled: false } })).toEqual([]);
     expect(await policies('1.30.0', { memory: { enabled: false } })).toEqual([]);
-    const withMaximum = await render({ memory: { maxPerContainer: '14Gi' } });
-    expect(withMaximum.find(({ kind }) => kind === 'ConfigMap')).toMatchObject({
-      metadata: { name: 'slicewise-gpu-memory', namespace: 'kube-system' },
-      data: { maxPerContainer: '14Gi' },
-    });
+    const withMaximum = await renderInstalled({ memory: { maxPerContainer: '14Gi' } });
+    const max = withMaximum.find(({ metadata }) => metadata?.name === 'slicewise-gpu-memory-max');
+    expect(max).toHaveProperty(['spec', 'variables', 0], { name: 'max', expression: "'14Gi'" });
+    expect(max).not.toHaveProperty(['spec', 'paramKind']);
   });
 
   describe('are refused', () => {
@@ -198,6 +223,7 @@ onCluster('the values of the chart', () => {
       [{ namespaceOverride: 'default' }, "The namespace 'default' is for trying things out"],
       [{ updateStrategy: { rollingUpdate: { maxSurge: 0 } } }, 'no agent can ever be replaced'],
       [{ policies: { bytes: true }, memory: { enabled: false } }, 'memory.enabled is false'],
+      [{ podMonitor: { enabled: true }, serviceMonitor: { enabled: true } }, 'every agent is scraped twice'],
       [{ memory: { unit: '512Mi' } }, 'the policies count in units of 1Gi'],
       [
         { networkPolicy: { enabled: true }, devicePlugin: { enableHostNetwork: true } },
@@ -212,6 +238,7 @@ onCluster('the values of the chart', () => {
 
   test.for([
     {},
+    { cluster: { fastStatus: true }, gfd: { enabled: true } },
     { deviceListStrategy: 'cdi-cri', migStrategy: 'mixed', runtimeClassName: 'nvidia', nodes: 'labelled' },
     { driverAccess: 'privileged', policies: { bytes: true }, memory: { maxPerContainer: '14Gi' } },
     {
@@ -226,33 +253,23 @@ onCluster('the values of the chart', () => {
     },
   ])('are taken by a real API server as they are rendered: %j', async (values) => {
     await using node = await openClusterNode({ gpus: 1 });
-    const args = ['--namespace', node.namespace, '--kube-version', '1.36.3'];
+    const args = ['--namespace', node.namespace, '--kube-version', '1.36.3', '--no-hooks'];
     const text = await helmOrThrow(['template', 'slicewise', chart, ...args], { values });
-    // A field that the API server does not know is an error too.
-    const command = ['create', '--dry-run=server', '--validate=strict', '--filename=-'];
-    const said = execFileSync(node.cluster.programs.path('kubectl'), command, {
-      input: text,
-      encoding: 'utf8',
-      // What it caches goes with the cluster.
-      env: { KUBECONFIG: node.cluster.paths.kubeconfig, HOME: node.cluster.paths.state },
+    expect(dryRun(node, text).length).toBeGreaterThan(6);
+  });
+
+  test('give helm test a pod that a real API server takes, by the rules for pods without rights', async () => {
+    await using node = await openClusterNode({ gpus: 1 });
+    const objects = await renderChart({ test: { limits: { 'nvidia.com/gpu': 1 } } });
+    const pod = objects.find(({ kind }) => kind === 'Pod') as V1Pod;
+    Object.assign(pod, { metadata: { name: 'test', namespace: node.namespace } });
+    // Its own account is there only while it runs.
+    Object.assign(pod.spec ?? {}, { serviceAccountName: 'default' });
+    const enforce = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+    await node.api.replaceNamespace({
+      name: node.namespace,
+      body: { metadata: { name: node.namespace, labels: enforce } },
     });
-    expect(said.trimEnd().split('\n').length).toBeGreaterThan(6);
+    expect(dryRun(node, JSON.stringify(pod))).toEqual(['pod/test created (server dry run)']);
   });
 });
-
-test('the policies in deploy/ are those of the chart', async () => {
-  const deploy = join(import.meta.dirname, '../../deploy');
-  const files = [...(await yamlFiles(join(deploy, 'policies'))), join(deploy, 'fast-status/own-node.yaml')];
-  const own = await yamlFiles(join(chart, 'policies'));
-  expect(files.map((file) => basename(file)).toSorted()).toEqual(
-    own.map((file) => basename(file)).toSorted(),
-  );
-  const read = async (paths: readonly string[]) =>
-    (await Promise.all(paths.map(async (path) => readFile(path, 'utf8')))).toSorted();
-  expect(await read(files)).toEqual(await read(own));
-});
-
-async function yamlFiles(folder: string): Promise<readonly string[]> {
-  const names = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
-  return names.map((name) => join(folder, name));
-}

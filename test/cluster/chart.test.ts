@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { openClusterNode } from './support/cluster-node.ts';
 import { chart, helmOrThrow } from './support/helm.ts';
-import { agentPod, installChart, release } from './support/installed-chart.ts';
+import { agentPod, installChart, release, upgradeChart } from './support/installed-chart.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { gpuPod } from './support/pod-spec.ts';
 import { identityOf } from './support/pods.ts';
@@ -94,4 +94,13 @@ onCluster('the chart', () => {
       expect(identityOf(await node.pods.read('keeper'))).toEqual(before);
     },
   );
+
+  test('goes on when it needs its account no more', { timeout: 180_000 }, async () => {
+    await using node = await openClusterNode({ gpus: 1 });
+    await using _ = await installChart(node, { config: { map: { default: 'version: v1' } } });
+    await upgradeChart(node);
+    // By now the account is gone.
+    await upgradeChart(node, { podAnnotations: { round: 'two' } });
+    await node.waitForAmount({ capacity: 1, allocatable: 1 });
+  });
 });

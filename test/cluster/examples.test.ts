@@ -1,134 +1,185 @@
-import {
-  loadAllYaml,
-  type KubernetesObject,
-  KubernetesObjectApi,
-  type V1PodSpec,
-} from '@kubernetes/client-node';
-import { readFile, readdir, rename, writeFile } from 'node:fs/promises';
+import { KubernetesObjectApi } from '@kubernetes/client-node';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test } from 'vitest';
-import { images } from './build/images.ts';
-import { node as nodeLayout } from './node/layout.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { clusterClient } from './node/readiness.ts';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
+import { examplesFolder, type Fate, useExample, type UsedExample } from './support/examples.ts';
 import { chart } from './support/helm.ts';
-import { installChart } from './support/installed-chart.ts';
+import { installChart, upgradeChart } from './support/installed-chart.ts';
+import { waitForAmounts } from './support/node-amounts.ts';
+import { installOnNode, look } from './support/node-driver.ts';
+import { labelNode } from './support/node-labels.ts';
+import { ownNamespace } from './support/own-namespace.ts';
 import { onCluster } from './support/on-cluster.ts';
-import { gpuResource } from './support/pod-spec.ts';
+import { Pods } from './support/pods.ts';
 import { waitFor } from './support/wait.ts';
 
-const folder = join(import.meta.dirname, '../../deploy/examples');
-const label = 'nvidia.com/device-plugin.config';
-const v100 = { model: 'v100-sxm2-32gb', count: 4 };
-const h100 = { model: 'h100-80gb-hbm3' };
+const gpu = 'nvidia.com/gpu';
+const memory = `${gpu}-memory`;
+const shared = `${gpu}.shared`;
+const small = 'nvidia.com/mig-1g.10gb';
+const product = { 'nvidia.com/gpu.product': 'NVIDIA-H100-80GB-HBM3' };
+const v100 = [{ model: 'v100-sxm2-32gb', count: 5 }];
+const h100 = [
+  { model: 'h100-80gb-hbm3', mig: ['1g.10gb', '1g.10gb'] },
+  { model: 'h100-80gb-hbm3', count: 5 },
+];
 
-/** An example of use, the values of the chart that go with it, the GPUs, and what its containers see. */
-const uses = [
-  { use: 'whole-gpu', gpus: [v100], pods: 1, differentGpus: 1 },
-  { use: 'graphics', gpus: [v100], pods: 1, differentGpus: 1 },
-  { use: 'mig', values: 'mig', gpus: [{ ...h100, mig: ['1g.10gb', '1g.10gb'] }], pods: 1, differentGpus: 1 },
-  { use: 'whole-gpu', values: 'time-slices', gpus: [v100], pods: 1, differentGpus: 1 },
-  { use: 'whole-gpu', values: 'from-nvidia', nodeHasGpus: true, gpus: [v100], pods: 1, differentGpus: 1 },
-] as const;
-
-async function writeGpus({ gpus: { file } }: ClusterNode, gpus: readonly object[]): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify({ name: 'node', gpus }));
-  await rename(`${file}.new`, file);
+/** A use of the chart, and what becomes of each example: the GPUs on which its pods run, or what they wait for. */
+interface Round {
+  /** A file of the chart's examples. */
+  readonly values?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly gpus: readonly object[];
+  readonly offers: Readonly<Record<string, string>>;
+  readonly fates: Readonly<Record<string, Fate>>;
 }
 
-/** Labels of the node; taken away again. */
-async function labelNode(
-  { api }: ClusterNode,
-  labels: Readonly<Record<string, string>>,
-): Promise<AsyncDisposable> {
-  const write = async (entries: Readonly<Record<string, string | null>>): Promise<void> => {
-    const operations = Object.entries(entries).map(([name, value]) => {
-      const path = `/metadata/labels/${name.replaceAll('/', '~1')}`;
-      return value === null ? { op: 'remove', path } : { op: 'add', path, value };
-    });
-    if (operations.length > 0) await api.patchNode({ name: nodeLayout.name, body: operations });
-  };
-  await write(labels);
-  const gone = Object.fromEntries(Object.keys(labels).map((name) => [name, null]));
-  return { [Symbol.asyncDispose]: async () => write(gone) };
-}
+const wholeOnes: Round['fates'] = {
+  'whole-gpu': { gpus: 1 },
+  graphics: { gpus: 1 },
+  'node-selector': { gpus: 1 },
+  'gpu-memory': { gpus: 1 },
+  'time-slices': { waitsFor: `Insufficient ${shared}` },
+  mig: { waitsFor: `Insufficient ${small}` },
+};
 
-/** The example as it stands, with an image that is on the node and prints what it sees. */
-async function readExample(use: string): Promise<readonly KubernetesObject[]> {
-  const objects = loadAllYaml(await readFile(join(folder, `${use}.yaml`), 'utf8')) as KubernetesObject[];
-  const script = 'echo "gpus=$NVIDIA_VISIBLE_DEVICES"; trap "exit 0" TERM; while :; do sleep 0.2; done';
-  for (const object of objects) {
-    const spec = podSpecOf(object);
-    for (const container of spec?.containers ?? [])
-      Object.assign(container, {
-        image: images.busybox,
-        imagePullPolicy: 'Never',
-        command: ['sh', '-c', script],
-      });
-  }
-  return objects;
-}
+const rounds: Readonly<Record<string, Round>> = {
+  'no values': { labels: product, gpus: v100, offers: { [gpu]: '5/5' }, fates: wholeOnes },
+  'gpu-memory': {
+    values: 'gpu-memory',
+    gpus: v100,
+    offers: { [gpu]: '5/5' },
+    fates: {
+      ...wholeOnes,
+      'node-selector': { waitsFor: "node(s) didn't match Pod's node affinity/selector" },
+    },
+  },
+  'from-nvidia': {
+    values: 'from-nvidia',
+    labels: { ...product, 'nvidia.com/gpu.present': 'true' },
+    gpus: v100,
+    offers: { [gpu]: '5/5' },
+    fates: wholeOnes,
+  },
+  'time-slices, on a node without the label': {
+    values: 'time-slices',
+    labels: product,
+    gpus: v100,
+    offers: { [gpu]: '5/5' },
+    fates: wholeOnes,
+  },
+  'time-slices, on a node with the label': {
+    values: 'time-slices',
+    labels: { ...product, 'nvidia.com/device-plugin.config': 'shared' },
+    gpus: v100,
+    offers: { [shared]: '20/20' },
+    fates: {
+      'time-slices': { gpus: 4 },
+      'whole-gpu': { waitsFor: `Insufficient ${gpu}` },
+      graphics: { waitsFor: `Insufficient ${gpu}` },
+      'node-selector': { waitsFor: `Insufficient ${gpu}` },
+      'gpu-memory': { waitsFor: `Insufficient ${memory}` },
+      mig: { waitsFor: `Insufficient ${small}` },
+    },
+  },
+  mig: {
+    values: 'mig',
+    labels: product,
+    gpus: h100,
+    offers: { [gpu]: '5/5', [small]: '2/2' },
+    fates: { ...wholeOnes, mig: { gpus: 1 } },
+  },
+};
 
-function podSpecOf(object: KubernetesObject): V1PodSpec | undefined {
-  const { spec } = object as { spec?: V1PodSpec & { template?: { spec?: V1PodSpec } } };
-  return object.kind === 'Pod' ? spec : spec?.template?.spec;
+/** The chart on the node of this file, with a namespace for each example. */
+interface Place {
+  readonly node: ClusterNode;
+  readonly held: AsyncDisposableStack;
+  readonly examples: readonly string[];
 }
 
 onCluster('the examples', () => {
-  test.for(uses)('$use, with the values $values', { timeout: 120_000 }, async (example) => {
-    const { use, gpus, pods, differentGpus } = example;
-    await using node = await openClusterNode();
-    await writeGpus(node, gpus);
+  let place: Place;
+  beforeAll(async () => {
     await using held = new AsyncDisposableStack();
-    const labels = {
-      ...('nodeHasGpus' in example && { 'nvidia.com/gpu.present': 'true' }),
-    };
-    held.use(await labelNode(node, labels));
-    const values = 'values' in example ? join(chart, 'examples', `${example.values}.yaml`) : undefined;
-    held.use(await installChart(node, {}, values));
-    const api = KubernetesObjectApi.makeApiClient(clusterClient(node.cluster.paths).config);
-    for (const object of await readExample(use))
-      await api.create(
-        Object.assign(object, {
-          metadata: Object.assign(object.metadata ?? {}, { namespace: node.namespace }),
-        }),
+    const node = held.use(await openClusterNode());
+    const examples = await listExamples();
+    for (const example of examples) held.use(await ownNamespace(node.api, namespaceOf(node, example)));
+    held.use(await installChart(node));
+    place = { node, held: held.move(), examples };
+  });
+  afterAll(async () => place.held.disposeAsync());
+
+  describe('with the values', () => {
+    test.for(Object.entries(rounds))('%s', { timeout: 180_000 }, async ([, round]) => {
+      const { node, examples } = place;
+      expect(Object.keys(round.fates).toSorted()).toEqual(examples);
+      await node.gpus.replace(round.gpus);
+      await using _ = await labelNode(node, round.labels ?? {});
+      const { values } = round;
+      await upgradeChart(node, {}, values === undefined ? undefined : join(chart, `examples/${values}.yaml`));
+      await waitForAmounts(node, round.offers);
+      const { config } = clusterClient(node.cluster.paths);
+      const api = KubernetesObjectApi.makeApiClient(config);
+      await using used = new AsyncDisposableStack();
+      const uses = new Map<string, UsedExample>();
+      const use = async (example: string): Promise<void> => {
+        const inUse = await useExample({ api, config }, example, namespaceOf(node, example));
+        uses.set(example, used.use(inUse));
+      };
+      // A GPU that has just been taken by the gigabyte may still be chosen whole, for as long as the kubelet has not read the new list.
+      await use('gpu-memory');
+      const isAsItShould = (seen: unknown): boolean => isDeepStrictEqual(seen, round.fates['gpu-memory']);
+      await waitFor(
+        'gpu-memory fares as it should',
+        async () => uses.get('gpu-memory')?.fate(),
+        isAsItShould,
       );
-    const readPods = async () =>
-      (await node.pods.list()).filter(({ metadata }) => !(metadata?.name ?? '').startsWith('gpus-'));
-    const running = await waitFor('the pods run', readPods, (seen) => {
-      return seen.length === pods && seen.every(({ status }) => status?.phase === 'Running');
+      for (const example of examples.filter((name) => name !== 'gpu-memory')) await use(example);
+      const ask = async (): Promise<Round['fates']> => {
+        const fates = [...uses].map(async ([example, inUse]) => [example, await inUse.fate()] as const);
+        return Object.fromEntries(await Promise.all(fates));
+      };
+      const isClear = (seen: Round['fates']): boolean =>
+        isDeepStrictEqual(seen, round.fates) || Object.values(seen).some((fate) => 'failed' in fate);
+      expect(await waitFor('the examples fare as they should', ask, isClear)).toEqual(round.fates);
     });
-    const seen = await Promise.all(
-      running.map(async ({ metadata }) => node.pods.gpusSeenBy(metadata?.name ?? '')),
-    );
-    expect(new Set(seen.flat()).size).toBe(differentGpus);
-    expect(seen.flat().every((gpu) => /^(GPU|MIG)-/.test(gpu))).toBe(true);
   });
+});
 
-  test('a node that the label gives another config offers no whole GPUs', async () => {
-    await using node = await openClusterNode({ gpus: 2 });
+onCluster('an example with the values cdi', () => {
+  test('has its GPU by the device nodes of a made-up driver', { timeout: 180_000 }, async () => {
+    await using driver = await installOnNode(1);
+    await using node = await openClusterNode({ gpus: 1 });
+    const hook = driver.args.find((arg) => arg.includes('hook-path='))?.split('=')[1];
+    const found = { nvidiaDriverRoot: driver.root, nvidiaDevRoot: '/', cdi: { nvidiaHookPath: hook } };
     await using held = new AsyncDisposableStack();
-    held.use(await installChart(node, {}, join(chart, 'examples/time-slices.yaml')));
-    await node.waitForAmount({ capacity: 2, allocatable: 2 });
-    held.use(await labelNode(node, { [label]: 'shared' }));
-    const shared = async () =>
-      (await node.api.readNode({ name: nodeLayout.name })).status?.allocatable?.[`${gpuResource}.shared`];
-    await waitFor('the GPUs are shared', shared, (count) => count === '8');
-    await waitFor(
-      'none is whole',
-      async () => node.amount(),
-      ({ allocatable }) => allocatable === 0,
-    );
+    const namespace = namespaceOf(node, 'whole-gpu');
+    held.use(await ownNamespace(node.api, namespace));
+    held.use(await installChart(node, found, join(chart, 'examples/cdi.yaml')));
+    await waitForAmounts(node, { [gpu]: '1/1' });
+    const { config } = clusterClient(node.cluster.paths);
+    const api = KubernetesObjectApi.makeApiClient(config);
+    held.use(await useExample({ api, config }, 'whole-gpu', namespace));
+    const pods = new Pods(node.api, config, namespace);
+    await pods.waitUntilRunning('whole-gpu');
+    expect((await look(pods, 'whole-gpu', 1)).opens).toEqual([0]);
   });
 });
 
-test('every example is tried, but for those that are named', async () => {
-  const tried = new Set<string>(uses.map(({ use }) => use));
-  const found = (await readdir(folder)).map((name) => name.replace('.yaml', ''));
-  // The one selects labels of real GPUs; the others are Deployments, which this test does not take away.
-  expect(found.filter((name) => !tried.has(name)).toSorted()).toEqual([
-    'gpu-memory',
-    'node-selector',
-    'time-slices',
-  ]);
+test('every file of values that comes with the chart is tried', async () => {
+  const tried = new Set([...Object.values(rounds).map(({ values }) => values), 'cdi']);
+  const files = (await readdir(join(chart, 'examples'))).map((name) => name.replace('.yaml', ''));
+  expect(files.filter((name) => !tried.has(name))).toEqual([]);
 });
+
+async function listExamples(): Promise<readonly string[]> {
+  return (await readdir(examplesFolder)).map((name) => name.replace('.yaml', '')).toSorted();
+}
+
+function namespaceOf({ namespace }: ClusterNode, example: string): string {
+  return `${namespace}-${example}`;
+}

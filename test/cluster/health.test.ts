@@ -1,10 +1,9 @@
-import type { V1Pod } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { openClusterNode } from './support/cluster-node.ts';
 import { onCluster } from './support/on-cluster.ts';
-import { gpuPod, gpuResource } from './support/pod-spec.ts';
-import { identityOf } from './support/pods.ts';
+import { gpuPod } from './support/pod-spec.ts';
+import { identityOf, isShownAs } from './support/pods.ts';
 
 /** Longer than a GPU that has gone stays listed when nobody holds it. */
 const leavingMs = 13_000;
@@ -79,14 +78,3 @@ onCluster('GPUs that break, return and vanish', () => {
     expect(agent.log.filter(({ level }) => level === 'error')).toEqual([]);
   });
 });
-
-/** Whether a pod's status says so of its device. */
-function isShownAs(id: string, health: string): (pod: V1Pod) => boolean {
-  return ({ status }) =>
-    (status?.containerStatuses ?? [])
-      .flatMap(({ allocatedResourcesStatus }) => allocatedResourcesStatus ?? [])
-      .filter(({ name }) => name === gpuResource)
-      .some(({ resources }) =>
-        (resources ?? []).some((each) => each.resourceID === id && each.health === health),
-      );
-}

@@ -2,18 +2,15 @@ import { type CoreV1Api, PatchStrategy, setHeaderOptions } from '@kubernetes/cli
 import { expect, test } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
 import { node as nodeAt } from './node/layout.ts';
-import { clusterClient } from './node/readiness.ts';
 import { clientOfAccount } from './support/account-client.ts';
+import { takeAgentsPlace } from './support/agents-place.ts';
 import { writeConfig } from './support/agent-config.ts';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
+import { labelNode } from './support/node-labels.ts';
 import { onCluster } from './support/on-cluster.ts';
-import { container, pod } from './support/pod-spec.ts';
-import { Pods, refusalOf } from './support/pods.ts';
-import { applyDeployed } from './support/policies.ts';
-import { mountAccount } from './support/service-account.ts';
+import { refusalOf } from './support/pods.ts';
 import { patienceMs, waitFor } from './support/wait.ts';
 
-const account = { namespace: 'kube-system', name: 'slicewise' };
 const count = 'nvidia.com/gpu.count';
 const product = 'nvidia.com/gpu.product';
 const works = 'the node is labelled';
@@ -34,17 +31,11 @@ async function startAgent(node: ClusterNode, env: Readonly<Record<string, string
 
 const asMerge = setHeaderOptions('Content-Type', PatchStrategy.MergePatch);
 
-async function setLabel(api: CoreV1Api, name: string, value: string | null): Promise<void> {
-  await api.patchNode({ name: nodeAt.name, body: { metadata: { labels: { [name]: value } } } }, asMerge);
-}
-
 onCluster("the node's labels at the API server", () => {
   test('are there while an agent serves, through a take-over, and are gone after the last', async () => {
     await using node = await openClusterNode({ gpus: 3 });
-    const { config } = clusterClient(node.cluster.paths);
     await using held = new AsyncDisposableStack();
-    held.use(await applyDeployed(config, ['labels/access.yaml']));
-    const { env } = held.use(await mountAccount(node, account));
+    const { env } = held.use(await takeAgentsPlace(node, ['labels/access.yaml']));
     const { metadata } = await node.api.readNode({ name: nodeAt.name });
     const before = metadata?.labels;
     const first = await startAgent(node, env);
@@ -73,12 +64,9 @@ onCluster("the node's labels at the API server", () => {
 
   test("leave alone what is somebody else's, and make no node", async () => {
     await using node = await openClusterNode({ gpus: 2 });
-    const { config } = clusterClient(node.cluster.paths);
     await using held = new AsyncDisposableStack();
-    held.use(await applyDeployed(config, ['labels/access.yaml']));
-    const { env } = held.use(await mountAccount(node, account));
-    await setLabel(node.api, product, 'mine');
-    held.defer(async () => setLabel(node.api, product, null));
+    const { env } = held.use(await takeAgentsPlace(node, ['labels/access.yaml']));
+    held.use(await labelNode(node, { [product]: 'mine' }));
     const agent = await startAgent(node, env);
     const { msg } = await agent.waitForLog((line) => line.msg.includes("somebody else's"), patienceMs);
     expect(msg).toContain(product);
@@ -98,15 +86,9 @@ onCluster("the node's labels at the API server", () => {
 
   test('the policy leaves the agent its own node and labels of nvidia.com', async () => {
     await using node = await openClusterNode({ gpus: 1 });
-    const { config } = clusterClient(node.cluster.paths);
     await using held = new AsyncDisposableStack();
-    held.use(await applyDeployed(config, ['fast-status/own-node.yaml', 'labels/access.yaml']));
-    const system = new Pods(node.api, config, account.namespace);
-    const spec = { serviceAccountName: account.name, containers: [container('main', 0)] };
-    const { metadata } = await system.run(pod('agents-place', spec));
-    held.defer(async () => system.delete('agents-place'));
-    const bound = { name: metadata?.name ?? '', uid: metadata?.uid ?? '' };
-    const { env } = held.use(await mountAccount(node, account, bound));
+    const files = ['fast-status/own-node.yaml', 'labels/access.yaml'];
+    const { env } = held.use(await takeAgentsPlace(node, files, { isBound: true }));
 
     const asAgent = await clientOfAccount(node);
     const tryPatch = async (name: string, body: object): Promise<string> =>
@@ -123,7 +105,7 @@ onCluster("the node's labels at the API server", () => {
       { spec: { unschedulable: true } },
       { spec: { taints: [{ key: 'a', effect: 'NoSchedule' }] } },
     ])
-      expect(await tryPatch(nodeAt.name, body)).toContain('may change labels of nvidia.com alone');
+      expect(await tryPatch(nodeAt.name, body)).toContain(' alone');
     await node.api.createNode({ body: { metadata: { name: 'node2' } } });
     held.defer(async () => {
       await node.api.deleteNode({ name: 'node2' });

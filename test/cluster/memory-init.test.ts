@@ -6,12 +6,13 @@ import { waitForAmounts } from './support/node-amounts.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { gpuResource, pod, showAndEnd } from './support/pod-spec.ts';
 import { identityOf } from './support/pods.ts';
+import { startWithAgent } from './support/start-with-agent.ts';
 import { findOverbooked, readShares, shareOf } from './support/shares.ts';
 
 onCluster('an init container with less memory than the app', () => {
   test('fits into a hole that the app does not fit into, and the pod survives a restart of the kubelet', async () => {
     await using node = await openClusterNode({ gpus: 2, gpu: gpuOf80 });
-    await startMemoryAgent(node);
+    const agent = await startMemoryAgent(node);
     await waitForAmounts(node, { [memoryResource]: '81/160' });
     // Holes of 10 and 80.
     await node.pods.run(memoryPod('filler', 70));
@@ -37,7 +38,8 @@ onCluster('an init container with less memory than the app', () => {
       main: 30,
     });
 
-    await node.kubelet.restart('SIGKILL');
+    await node.kubelet.stop('SIGKILL');
+    await startWithAgent(node, agent, memoryResource);
     await waitForUsableUnits(node, 150);
     await waitForAmounts(node, booked);
     // When this one has come and gone the kubelet has looked at every pod again.

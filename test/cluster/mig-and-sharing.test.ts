@@ -1,5 +1,4 @@
 import type { V1Pod } from '@kubernetes/client-node';
-import { rename, writeFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { node as nodeLayout } from './node/layout.ts';
 import { writeConfig } from './support/agent-config.ts';
@@ -12,12 +11,6 @@ import { waitFor } from './support/wait.ts';
 const [small, middle, big] = ['nvidia.com/mig-1g.10gb', 'nvidia.com/mig-2g.20gb', 'nvidia.com/mig-3g.40gb'];
 /** How long a MIG instance that was made or destroyed may take to be seen in the node's status. */
 const reshapedWithinMs = 20_000;
-
-/** Replaces the node's GPUs: a file that is read at each look. */
-async function writeGpus({ gpus: { file } }: ClusterNode, content: readonly object[]): Promise<void> {
-  await writeFile(`${file}.new`, JSON.stringify({ name: 'node', gpus: content }));
-  await rename(`${file}.new`, file);
-}
 
 /** What can be given out of each resource, by the node's status. */
 async function allocatable({ api }: ClusterNode, resource: string): Promise<number> {
@@ -45,7 +38,7 @@ onCluster('MIG instances', () => {
   test('are given to pods, limited by quota, and cut anew while a pod runs on a sibling', async () => {
     await using node = await openClusterNode({ gpus: 1 });
     const gpu = { model: 'h100-80gb-hbm3' };
-    await writeGpus(node, [{ ...gpu, mig: ['3g.40gb', '1g.10gb', '1g.10gb'] }]);
+    await node.gpus.replace([{ ...gpu, mig: ['3g.40gb', '1g.10gb', '1g.10gb'] }]);
     node.startAgent(['--mig-strategy=mixed']);
     await waitForAllocatable(node, { [big]: 1, [small]: 2 });
 
@@ -71,7 +64,7 @@ onCluster('MIG instances', () => {
     );
 
     await node.pods.delete('small');
-    await writeGpus(node, [{ ...gpu, mig: ['3g.40gb', '2g.20gb'] }]);
+    await node.gpus.replace([{ ...gpu, mig: ['3g.40gb', '2g.20gb'] }]);
     await waitForAllocatable(node, { [big]: 1, [middle]: 1, [small]: 0 }, reshapedWithinMs);
     await node.pods.run(podWith('next', middle));
     expect(await node.pods.gpusSeenBy('next')).toEqual((await node.holdings())['next/main']);

@@ -103,7 +103,7 @@ onCluster('the validating policies', () => {
     await using node = await openClusterNode();
     const { config } = clusterClient(node.cluster.paths);
     await using policies = new AsyncDisposableStack();
-    policies.use(await applyPolicies(config, validating, [maxOf('20Gi')]));
+    policies.use(await applyPolicies(config, validating, '20Gi'));
     for (const each of refusedPods) await waitUntilRefused(each.title, () => tryPod(node, each.pod));
     for (const { title, pod: body, says } of refusedPods)
       expect(`${title}: ${await refusalOf(tryPod(node, body))}`).toContain(says);
@@ -141,6 +141,69 @@ onCluster('the validating policies', () => {
     expect(seen).toContain('write default: {nvidia.com/gpu-memory: 0} beside it');
     const none = { [memory]: '0' };
     expect(await warning(Object.assign(alone, { _default: none, defaultRequest: none }))).toBe('');
+  });
+
+  test('refuse bytes in a limit range, wherever they stand in it', async () => {
+    await using node = await openClusterNode();
+    const { api, config } = clusterClient(node.cluster.paths);
+    const { namespace } = node;
+    const bytes = { [memory]: '10Gi' };
+    const limits: readonly [says: string, V1LimitRangeItem][] = [
+      ['max of type Pod', { type: 'Pod', max: bytes }],
+      ['max of type Container', { type: 'Container', max: bytes }],
+      ['default of type Container', { type: 'Container', _default: bytes }],
+      ['defaultRequest of type Container', { type: 'Container', defaultRequest: { [memory]: '1Mi' } }],
+      ['min of type Container', { type: 'Container', min: { [memory]: '1073741824' } }],
+    ];
+    // One from before the policy; that of an earlier test may count for a second still.
+    const old = { metadata: { name: 'old' }, spec: { limits: [{ type: 'Container', max: bytes }] } };
+    const create = async (): Promise<boolean> =>
+      api.createNamespacedLimitRange({ namespace, body: old }).then(
+        () => true,
+        () => false,
+      );
+    await waitFor('a limit range in bytes is taken', create, (isTaken) => isTaken);
+    await using policies = new AsyncDisposableStack();
+    policies.use(await applyPolicies(config, validating));
+    await waitUntilRefused('bytes', () => tryLimits(node, { type: 'Pod', max: bytes }));
+    for (const [says, item] of limits) {
+      const refused = await refusalOf(tryLimits(node, item));
+      expect(refused).toContain(`${says}: ${memory}: "`);
+      expect(refused).toContain('is read as a number of GiB, not of bytes: write a plain number');
+    }
+    const good = { type: 'Container', max: { [memory]: '14', cpu: '10Gi' }, _default: { [memory]: '0' } };
+    expect(await tryLimits(node, good)).toMatchObject({ max: { [memory]: '14' } });
+    expect(await tryLimits(node, { type: 'Container', max: { memory: '10Gi' } })).toBeDefined();
+
+    const stored = await api.readNamespacedLimitRange({ namespace, name: 'old' });
+    Object.assign(stored.metadata ?? {}, { labels: { team: 'a' } });
+    const labelled = await api.replaceNamespacedLimitRange({ namespace, name: 'old', body: stored });
+    expect(labelled.metadata?.labels).toEqual({ team: 'a' });
+    const changed = Object.assign(labelled, {
+      spec: { limits: [{ type: 'Container', max: { [memory]: '11Gi' } }] },
+    });
+    expect(
+      await refusalOf(api.replaceNamespacedLimitRange({ namespace, name: 'old', body: changed })),
+    ).toContain(`${memory}: "11Gi" is read as a number of GiB`);
+  });
+
+  test('refuse again after they were deleted and made anew, with another maximum', async () => {
+    await using node = await openClusterNode();
+    const { config } = clusterClient(node.cluster.paths);
+    for (const max of [10, 12, 5]) {
+      await using policies = await applyPolicies(config, validating, `${max}Gi`);
+      const tooMuch = memoryPod(String(max + 1));
+      await waitUntilRefused(`more than ${max}`, () => tryPod(node, tooMuch));
+      expect(await refusalOf(tryPod(node, tooMuch))).toContain(`one container may have ${max}: ask for less`);
+      expect((await tryPod(node, memoryPod(String(max)))).metadata?.name).toBe('asks');
+      // The API server looks once a second for what has changed.
+      await policies[Symbol.asyncDispose]();
+      await waitFor(
+        'nothing is refused',
+        () => isTaken(node, tooMuch),
+        (taken) => taken,
+      );
+    }
   });
 
   test('refuse nothing for its size where no maximum is given', async () => {
@@ -210,13 +273,11 @@ onCluster('the policy for bytes', () => {
   });
 });
 
-function maxOf(amount: string) {
-  return {
-    apiVersion: 'v1',
-    kind: 'ConfigMap',
-    metadata: { name: 'slicewise-gpu-memory', namespace: 'kube-system' },
-    data: { maxPerContainer: amount },
-  };
+async function isTaken(node: ClusterNode, body: V1Pod): Promise<boolean> {
+  return tryPod(node, body).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** A policy counts from a second or so after it was made. */

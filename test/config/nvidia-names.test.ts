@@ -93,6 +93,8 @@ const rows: readonly Row[] = [
     'named,single',
     ['named', 'single'],
   ],
+  [[], ['DP_DISABLE_HEALTHCHECKS'], 'DP_DISABLE_HEALTHCHECKS', '31,43', '31,43'],
+  [[], ['DP_ENABLE_HEALTHCHECKS'], 'DP_ENABLE_HEALTHCHECKS', '79', '79'],
   [[], ['GFD_ONESHOT'], 'flags.gfd.oneshot', 'false', false],
   [[], ['GFD_NO_TIMESTAMP'], 'flags.gfd.noTimestamp', 'false', false],
   [[], ['GFD_SLEEP_INTERVAL'], 'flags.gfd.sleepInterval', '60s', '1m'],
@@ -114,8 +116,6 @@ describe('named, and not in this version', () => {
   const cases: readonly (readonly [flag: string | null, env: string, text: string])[] = [
     ['device-discovery-strategy', 'DEVICE_DISCOVERY_STRATEGY', 'tegra'],
     ['cdi-feature-flags', 'CDI_FEATURE_FLAGS', 'enable-coherent-annotations'],
-    [null, 'DP_DISABLE_HEALTHCHECKS', '31,43'],
-    [null, 'DP_ENABLE_HEALTHCHECKS', '79'],
     [null, 'GFD_ONESHOT', 'true'],
   ];
   test.each(cases)('%s, %s', async (flag, env, text) => {

@@ -24,10 +24,6 @@ describe('refused on the command line', () => {
       'flag --mig-stategy: there is no such flag; did you mean --mig-strategy?',
     ],
     [
-      { env: { DP_DISABLE_HEALTHCHECKS: 'all' } },
-      'env DP_DISABLE_HEALTHCHECKS: DP_DISABLE_HEALTHCHECKS: not in this version yet; leave it out',
-    ],
-    [
       { flags: { 'device-discovery-strategy': 'tegra' } },
       "flag --device-discovery-strategy: flags.deviceDiscoveryStrategy: 'tegra' is not in this version yet; allowed now: auto, nvml, smi, simulated",
     ],
@@ -195,6 +191,26 @@ describe('refused in the file', () => {
       'GFD of later',
       'flags: {gfd: {oneshot: true}}',
       'c.yaml:1:24: flags.gfd.oneshot: true is not in this version yet; allowed now: false, the default',
+    ],
+    [
+      'a class in the place of an XID',
+      'health: {xids: {unhealthy: [reset]}}',
+      "c.yaml:1:29: health.xids.unhealthy[0]: 'reset' is not allowed; allowed: a number",
+    ],
+    [
+      'an XID below 1',
+      'health: {xids: {ignore: [-1]}}',
+      'c.yaml:1:26: health.xids.ignore[0]: -1 is not allowed; allowed: 1 or more',
+    ],
+    [
+      'classes of XIDs',
+      'health: {xids: {classes: {reset: ignore}}}',
+      'c.yaml:1:26: health.xids.classes: there is no such key; known here: ignore, unhealthy',
+    ],
+    [
+      'an XID that is to count and not to count',
+      'health: {xids: {unhealthy: [94], ignore: [94]}}',
+      'c.yaml:1:16: health.xids: XID 94 stands under ignore and under unhealthy; keep one',
     ],
   ];
   test.each(cases)('%s', async (_name, file, line) => {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it, vi } from 'vitest';
-import type { CdiSpec } from '../../src/allocation/cdi-spec.ts';
+import type { CdiSpec } from '../../src/allocation/cdi/cdi-spec.ts';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
 import { installDriver, libraryFolder } from '../support/driver-root.ts';
 import { gpuResource, openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';

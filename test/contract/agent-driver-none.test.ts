@@ -12,13 +12,18 @@ import { type RunningAgent, startRunningAgent } from './support/running-agent.ts
 const library = await standInLibrary();
 const skip = mustSkip(library, 'the test of a driver library that is installed later');
 
-/** A node whose driver would be installed under `<folder>/driver`, and whose search path has no nvidia-smi. */
+/**
+ * A node whose driver would be installed under `<folder>/driver`, and whose search path has no nvidia-smi. Nobody can say what its PCI
+ * bus has.
+ */
 const bare = {
   args: (folder: string): readonly string[] => [
     '--nvidia-driver-root',
     join(folder, 'driver'),
     '--container-driver-root',
     join(folder, 'driver'),
+    '--sysfs-root',
+    join(folder, 'sys'),
   ],
   env: { PATH: '/nowhere' },
 };
@@ -48,6 +53,26 @@ describe('a node without a driver', () => {
     await node.poll(tries, (count) => (count ?? 0) >= 2, 'the second try');
     await expectIdle(node, []);
     expect(await node.stop()).toBe(0);
+  });
+
+  test('is not ready while its PCI bus has a GPU, and ready once it has none', async () => {
+    const device = (folder: string): string => join(folder, 'sys/bus/pci/devices/0000:1b:00.0');
+    await using node = await startRunningAgent({
+      ...bare,
+      async prepare(folder) {
+        await mkdir(device(folder), { recursive: true });
+        await writeFile(join(device(folder), 'vendor'), '0x10de\n');
+        await writeFile(join(device(folder), 'class'), '0x030200\n');
+      },
+    });
+    await node.waitForReadyz(503, [
+      'inventory: this node has an NVIDIA GPU and no driver: ',
+      'nvidia-smi is nowhere',
+    ]);
+    await rm(device(node.folder), { recursive: true });
+    await node.waitForReadyz(200, ['0 devices: no NVIDIA GPU on this node']);
+    expect(node.logged('there is no NVIDIA GPU on this node')).toHaveLength(1);
+    expect(node.kubelet.events.map(({ kind }) => kind)).toEqual(['started']);
   });
 
   test('nvidia-smi that is put in place later is found without a restart', async () => {
@@ -98,7 +123,14 @@ describe('a file that is no driver library of this machine', () => {
     { what: 'an empty file', content: '', reason: 'not a shared library' },
   ])('$what: said once with the reason, nothing is registered', async ({ content, reason }) => {
     await using node = await startRunningAgent({
-      args: (folder) => ['--device-discovery-strategy', 'nvml', '--nvml-library', join(folder, 'library.so')],
+      args: (folder) => [
+        '--device-discovery-strategy',
+        'nvml',
+        '--nvml-library',
+        join(folder, 'library.so'),
+        '--sysfs-root',
+        join(folder, 'sys'),
+      ],
       prepare: (folder) => writeFile(join(folder, 'library.so'), content),
     });
     await expectIdle(node, [`${node.path('library.so')}: `, reason]);

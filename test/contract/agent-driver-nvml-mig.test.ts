@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { setScenario, skipNvml, startOnStandIn } from './support/nvml-agent.ts';
+import { setScenario, skipNvml, startOnStandIn, tell } from './support/nvml-agent.ts';
 import { gpuResource, type RunningAgent } from './support/running-agent.ts';
 
 const [small, middle, big] = ['nvidia.com/mig-1g.10gb', 'nvidia.com/mig-2g.20gb', 'nvidia.com/mig-3g.40gb'];
@@ -61,6 +61,37 @@ describe.skipIf(skipNvml)("MIG by NVIDIA's library", () => {
     await setScenario(node, [...one, 'mig 0 10 0 1g.10gb 9984', 'mig 0 11 0 1g.10gb 9984'].join('\n'));
     await waitForStatus(node, { [gpuResource]: '3/3' });
     expect(node.kubelet.devices(gpuResource).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+    expect(node.kubelet.violations).toEqual([]);
+  });
+
+  const cut = ['gpus 2', 'gpu 0 mig on', 'mig 0 2 0 3g.40gb 40448', 'mig 0 9 0 1g.10gb 9984'];
+  const alike = [
+    'gpus 2',
+    'gpu * mig on',
+    'mig 0 9 0 1g.10gb 9984',
+    'mig 0 10 0 1g.10gb 9984',
+    'mig 1 9 0 1g.10gb 9984',
+  ];
+
+  it.each([
+    ['mixed', cut, '0 xid 95 2 0', { [gpuResource]: '1/1', [big]: '0/1', [small]: '1/1' }],
+    ['mixed', cut, '0 xid 95 2 -', { [gpuResource]: '1/1', [big]: '0/1', [small]: '1/1' }],
+    ['mixed', cut, '0 xid 95', { [gpuResource]: '1/1', [big]: '0/1', [small]: '0/1' }],
+    ['mixed', cut, '0 xid 95 5 0', { [gpuResource]: '1/1', [big]: '0/1', [small]: '0/1' }],
+    ['single', alike, '0 xid 95 10 0', { [gpuResource]: '2/3' }],
+    ['single', alike, '0 xid 95', { [gpuResource]: '1/3' }],
+    ['none', cut, '0 xid 95 2 0', { [gpuResource]: '1/2' }],
+    ['none', cut, '0 xid 95', { [gpuResource]: '1/2' }],
+  ] as const)('with %s: of %j the driver tells %s', async (strategy, lines, event, wanted) => {
+    const all = Object.fromEntries(
+      Object.entries<string>(wanted).map(([name, counts]) => [
+        name,
+        counts.replace(/^\d+/, counts.slice(-1)),
+      ]),
+    );
+    await using node = await startOnStandIn(lines.join('\n'), ['--mig-strategy', strategy]);
+    await waitForStatus(node, all);
+    await tell(node, event, waitForStatus(node, wanted), lines.join('\n'));
     expect(node.kubelet.violations).toEqual([]);
   });
 });

@@ -6,11 +6,14 @@ import { readUuids } from './support/capture-uuids.ts';
 import { isRunning, waitForEnd } from './support/processes.ts';
 import { gpuResource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
 
+/** Nobody can say what the PCI bus of the node has. */
 const args = (folder: string): readonly string[] => [
   '--device-discovery-strategy',
   'smi',
   '--nvidia-smi',
   join(folder, 'nvidia-smi'),
+  '--sysfs-root',
+  join(folder, 'sys'),
 ];
 
 describe('nvidia-smi', () => {

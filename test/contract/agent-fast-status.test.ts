@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ApiServer, nodeName } from '../support/api-server.ts';
+import { tellsNothing } from './support/tells-nothing.ts';
 import { gpuResource, openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';
 
 /** An API server whose node has four GPUs, none of which can be given out. It listens until the test is over. */
@@ -13,7 +14,11 @@ async function openServer(): Promise<ApiServer> {
 
 /** The arguments of an agent that writes the status of the API server's node. */
 async function fastStatus(node: KubeletNode, server: ApiServer): Promise<readonly string[]> {
-  const file = await node.writeConfig({ version: 'v1', cluster: { enabled: true, fastStatus: true } });
+  const file = await node.writeConfig({
+    version: 'v1',
+    cluster: { enabled: true, fastStatus: true },
+    ...tellsNothing,
+  });
   // The node is made up, so it has no boot to compare.
   const args = [
     `--node-name=${nodeName}`,

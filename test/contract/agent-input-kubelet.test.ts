@@ -4,7 +4,7 @@ import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
-import { startKubelet } from '../../src/simulator/kubelet.ts';
+import { startKubelet } from '../../src/simulator/kubelet/kubelet.ts';
 import { gpuResource, type RunningAgent, startRunningAgent } from './support/running-agent.ts';
 
 const args = ['--device-discovery-strategy', 'simulated', '--scenario', 'v100x4'];

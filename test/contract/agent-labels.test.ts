@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { ApiServer, nodeName, refusal } from '../support/api-server.ts';
 import { openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';
+import { tellsNothing } from './support/tells-nothing.ts';
 
 const count = 'nvidia.com/gpu.count';
 const replicas = 'nvidia.com/gpu.replicas';
@@ -148,7 +149,12 @@ describe('labels.output file', () => {
 
 /** The arguments of an agent that labels the API server's node. */
 async function apiArgs(node: KubeletNode, server: ApiServer, enabled = true): Promise<readonly string[]> {
-  const file = await node.writeConfig({ version: 'v1', cluster: { enabled }, labels: { output: 'api' } });
+  const file = await node.writeConfig({
+    version: 'v1',
+    cluster: { enabled },
+    labels: { output: 'api' },
+    ...tellsNothing,
+  });
   // The node is made up, so it has no boot to compare.
   const args = [`--node-name=${nodeName}`, `--kubeconfig=${server.kubeconfig}`];
   return [`--config-file=${file}`, ...args, `--procfs-root=${node.folder}`, '--no-timestamp'];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Pod } from '../../src/simulator/pod.ts';
+import type { Pod } from '../../src/simulator/kubelet/pod.ts';
 import { gpuResource, type KubeletNode, openKubeletNode, patienceMs } from './support/kubelet-node.ts';
 
 const memory = 'nvidia.com/gpu-memory';

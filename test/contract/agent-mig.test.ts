@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import type { CdiSpec } from '../../src/allocation/cdi-spec.ts';
+import type { CdiSpec } from '../../src/allocation/cdi/cdi-spec.ts';
 import { parseScenario } from '../../src/inventory/simulated/scenario.ts';
 import { toSnapshot } from '../../src/inventory/simulated/to-snapshot.ts';
 import { bookings, openKubeletNode, patienceMs, type ScenarioContent } from './support/kubelet-node.ts';

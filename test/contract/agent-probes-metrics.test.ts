@@ -19,10 +19,14 @@ async function metricsWith(
 }
 
 /** Calls Allocate as a kubelet that has gone mad; the text of the refusal. */
-async function askFor(node: RunningAgent, ids: readonly string[]): Promise<string> {
+function askFor(node: RunningAgent, ids: readonly string[]): Promise<string> {
+  return askForAll(node, [ids]);
+}
+
+async function askForAll(node: RunningAgent, containers: readonly (readonly string[])[]): Promise<string> {
   const endpoint = node.kubelet.events.findLast((event) => event.kind === 'registered')?.endpoint ?? '';
   const socket = join(node.kubelet.devicePluginFolder, endpoint);
-  return callOnce(socket, devicePluginService.Allocate, [ids]).then(
+  return callOnce(socket, devicePluginService.Allocate, containers).then(
     () => 'granted',
     (thrown: unknown) => String(thrown),
   );
@@ -82,6 +86,8 @@ describe('/metrics', () => {
     expect(await askFor(node, [])).toContain('names no device');
     expect(await askFor(node, [first, first])).toContain('more than once');
     expect(await askFor(node, [...ids, first])).toContain('5 asked, but this node has 4');
+    expect(await askForAll(node, [])).toContain('names no container');
+    expect(await askForAll(node, [[first], [first]])).toContain('by two containers at once');
     await node.write('node.yaml', { ...good, overrides: [{ gpu: 1, state: 'lost' }] });
     await node.waitForGpus(3);
     expect(await askFor(node, [second])).toContain(`GPU 1 (${second}) cannot be used`);
@@ -94,13 +100,14 @@ describe('/metrics', () => {
       'duplicate-device': 1,
       'too-many-devices': 1,
       'unhealthy-device': 1,
+      malformed: 2,
     });
     expect(metrics.value('slicewise_devices', { resource, health: 'unhealthy' })).toBe(1);
     expect(metrics.value('slicewise_gpus', { state: 'failed' })).toBe(1);
 
     const calls = (code: string): number | undefined =>
       metrics.value('slicewise_rpc_duration_seconds_count', { method: 'Allocate', code });
-    expect([calls('OK'), calls('INVALID_ARGUMENT'), calls('FAILED_PRECONDITION')]).toEqual([2, 4, 1]);
+    expect([calls('OK'), calls('INVALID_ARGUMENT'), calls('FAILED_PRECONDITION')]).toEqual([2, 6, 1]);
     expectHistogram(metrics, { method: 'Allocate', code: 'OK' });
   });
 

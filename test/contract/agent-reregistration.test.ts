@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
-import type { StandInKubelet } from '../../src/simulator/kubelet.ts';
+import type { StandInKubelet } from '../../src/simulator/kubelet/kubelet.ts';
 import { gpuResource, openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';
 import { listenAsKubelet } from './support/registrar.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
-import type { Pod, PodSpec } from '../../src/simulator/pod.ts';
+import type { Pod, PodSpec } from '../../src/simulator/kubelet/pod.ts';
 import { seededRandom } from '../../src/simulator/seeded-random.ts';
 import { gpuResource, openKubeletNode, patienceMs, type KubeletNode } from './support/kubelet-node.ts';
 

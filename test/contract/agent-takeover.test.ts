@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { AgentProcess } from '../../src/simulator/agent-process.ts';
-import type { Pod } from '../../src/simulator/pod.ts';
+import { PluginClient } from '../../src/simulator/kubelet/plugin-client.ts';
+import type { Pod } from '../../src/simulator/kubelet/pod.ts';
 import {
   bookings,
   gpuResource,
@@ -129,6 +130,26 @@ describe('an agent that has handed over', () => {
       await node.kubelet.waitForAllocatable(gpuResource, 0, patienceMs);
     },
   );
+
+  it('has the next one decide what a kubelet still asks the one that leaves', async () => {
+    await using node = await openKubeletNode();
+    const first = await node.startServingAgent();
+    const endpoint = node.happened('registered').at(-1)?.endpoint ?? '';
+    const late = new PluginClient(gpuResource, join(node.kubelet.devicePluginFolder, endpoint));
+    await late.dial(patienceMs);
+    const second = await node.startStandby();
+    await first.waitForLog(({ msg }) => msg.startsWith('another agent stands by'), patienceMs);
+    first.signal('SIGTERM');
+    await first.waitForLog(({ msg }) => msg.startsWith('handed over'), patienceMs);
+    const [gpu = ''] = node.gpuIds;
+    const [answer] = await late.allocate([gpu]);
+    late.close();
+    expect(answer?.envs).toMatchObject({ NVIDIA_VISIBLE_DEVICES: gpu });
+    const gave = ({ log }: AgentProcess) => log.filter(({ msg }) => msg === 'allocated');
+    expect(gave(second)).toMatchObject([{ devices: [gpu] }]);
+    expect(gave(first)).toEqual([]);
+    expect(await first.exit).toEqual({ code: 0, signal: null });
+  });
 
   it('tells the kubelet of its end when the next one ends before it has registered', async () => {
     await using node = await openKubeletNode();

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { podResourcesService } from '../../src/kubelet/wire.ts';
-import type { Pod } from '../../src/simulator/pod.ts';
+import type { Pod } from '../../src/simulator/kubelet/pod.ts';
 import { callOnce } from '../simulator/call-once.ts';
 import {
   bookings,

@@ -4,8 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { offsetOf, sizeOf } from '../../src/inventory/nvml/bind.ts';
-import { prototypes, scalarTypes, structs } from '../../src/inventory/nvml/bindings.ts';
-import { architectures, constants, topologyLevels } from '../../src/inventory/nvml/constants.ts';
+import { prototypes } from '../../src/inventory/nvml/bindings.ts';
+import {
+  architectures,
+  constants,
+  recoveryActionNumbers,
+  topologyLevels,
+} from '../../src/inventory/nvml/constants.ts';
+import { scalarTypes, structs } from '../../src/inventory/nvml/layouts.ts';
 import { returnCodes } from '../../src/inventory/nvml/return-codes.ts';
 import { compileAgainstHeader, mustSkip } from '../support/nvml-header.ts';
 import { inventoryOracle } from '../support/nvml-library.ts';
@@ -27,6 +33,10 @@ const numbers: readonly (readonly [expression: string, value: number])[] = [
   ...Object.entries(architectures).map(([name, [value]]) => [`NVML_DEVICE_ARCH_${name}`, value] as const),
   ...Object.entries(topologyLevels).map(([name, [value]]) => [`NVML_TOPOLOGY_${name}`, value] as const),
   ...Object.entries(returnCodes).map(([code, [name]]) => [`NVML_ERROR_${name}`, Number(code)] as const),
+  ...Object.entries(recoveryActionNumbers).map(
+    ([name, [value]]) => [`NVML_GPU_RECOVERY_ACTION_${name}`, value] as const,
+  ),
+  ['nvmlEccSramErrorStatus_v1', sizeOf('nvmlEccSramErrorStatus_t') | (1 << 24)],
   ['nvmlMemory_v2', sizeOf('nvmlMemory_v2_t') | (2 << 24)],
   ['nvmlGpuFabricInfo_v2', sizeOf('nvmlGpuFabricInfo_v2_t') | (2 << 24)],
   ['nvmlGpuInstanceProfileInfo_v2', sizeOf('nvmlGpuInstanceProfileInfo_v2_t') | (2 << 24)],
@@ -80,7 +90,7 @@ function fieldSize(fields: Readonly<Record<string, string>>, field: string): num
   const bytes = /^(?:char|uint8_t) \[(\d+)\]$/.exec(type)?.[1];
   if (bytes !== undefined) return Number(bytes);
   if (type === 'uint8_t') return 1;
-  return type === 'uint64_t' ? 8 : 4;
+  return ['uint64_t', 'int64_t', 'nvmlDevice_t'].includes(type) ? 8 : 4;
 }
 
 /** Compiles and runs a program that includes nvml.h; its standard output. */

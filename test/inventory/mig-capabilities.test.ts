@@ -43,6 +43,7 @@ function openNode(): Driver {
   const driver: Driver = {
     snapshot: async () =>
       snapshotOf([gpu(0, { minor: 4, migInstances }), gpu(1, { minor: null, migInstances }), gpu(2)]),
+    signs: async () => [],
     async *events() {},
     async [Symbol.asyncDispose]() {},
   };

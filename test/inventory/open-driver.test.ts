@@ -6,6 +6,7 @@ import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { chooseDriver } from '../../src/inventory/auto-driver.ts';
 import { DriverError, type Driver, type DriverEvent } from '../../src/inventory/driver.ts';
+import { unknownSigns, type GpuSigns } from '../../src/inventory/gpu-signs.ts';
 import type { Snapshot } from '../../src/inventory/gpu.ts';
 import { openDriver, type DriverOptions } from '../../src/inventory/open-driver.ts';
 import { systemClock } from '../../src/lib/clock.ts';
@@ -32,6 +33,10 @@ class ToldDriver implements Driver {
     this.asked += 1;
     if (this.answer !== null) throw this.answer;
     return { driver: 'smi', driverVersion: this.#driverVersion, cudaVersion: null, gpus: [], unreadable: [] };
+  }
+
+  async signs(): Promise<readonly GpuSigns[]> {
+    return [{ ...unknownSigns(this.#driverVersion), unmonitored: 'told' }];
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<DriverEvent, void, void> {
@@ -133,7 +138,8 @@ describe('auto', () => {
     const controller = new AbortController();
     const reasons: string[] = [];
     const end = (async () => {
-      for await (const { reason } of driver.events(controller.signal)) reasons.push(reason);
+      for await (const event of driver.events(controller.signal))
+        reasons.push('reason' in event ? event.reason : event.kind);
     })();
     nvml.event.set('nobody listens yet');
     nvml.answer = absent();
@@ -176,6 +182,7 @@ describe('openDriver', () => {
       containerDriverRoot: join(folder, 'ctr'),
       sysfsRoot: join(folder, 'sys'),
       procfsRoot: join(folder, 'proc'),
+      kernelLog: null,
     };
     const nothing = { scenario: null, nvmlLibrary: null, nvidiaSmi: join(folder, 'no-smi') };
     return openDriver(

@@ -20,6 +20,7 @@ async function readClasses(
   const gpus = addresses.map((pciBusId, index) => gpu(index, { pciBusId, pciClass: null }));
   const driver: Driver = {
     snapshot: () => Promise.resolve(snapshotOf(gpus)),
+    signs: () => Promise.resolve([]),
     events: () => (async function* nothing() {})(),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

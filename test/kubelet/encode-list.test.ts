@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { ListedDevice } from '../../src/kubelet/contract.ts';
-import { encodeDeviceList } from '../../src/kubelet/encode-list.ts';
+import { encodeDeviceList, ListEncoder } from '../../src/kubelet/encode-list.ts';
 import { memoryId } from '../../src/resources/memory-units.ts';
 import { loadContract } from '../../src/kubelet/proto-files.ts';
 
@@ -32,6 +32,22 @@ test('a list has the bytes that the contract asks for', () => {
   fc.assert(
     fc.property(fc.array(device, { maxLength: 20 }), (devices) => {
       expect(encodeDeviceList(devices)).toEqual(encodeByContract(devices));
+    }),
+  );
+});
+
+test('a list after another one has the bytes that the contract asks for, whatever the two have in common', () => {
+  const change = fc.record({ keep: fc.boolean(), device });
+  fc.assert(
+    fc.property(fc.array(fc.array(change, { maxLength: 12 }), { maxLength: 6 }), (changes) => {
+      const encoder = new ListEncoder();
+      let list: readonly ListedDevice[] = [];
+      for (const each of changes) {
+        const before = list;
+        list = each.map(({ keep, device: fresh }, at) => (keep ? before[at] : undefined) ?? fresh);
+        expect(encoder.encode(list).equals(encodeByContract(list) ?? Buffer.of())).toBe(true);
+        expect(encoder.encode(list).equals(encodeByContract(list) ?? Buffer.of())).toBe(true);
+      }
     }),
   );
 });

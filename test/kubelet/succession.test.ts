@@ -18,6 +18,11 @@ async function serving(folder: string): Promise<Successors> {
   return successors;
 }
 
+/** Where each of some resources is served. */
+function at(...resources: string[]): ReadonlyMap<string, string> {
+  return new Map(resources.map((resource) => [resource, `slicewise-${resource.slice(-1)}-01.sock`]));
+}
+
 /** An agent that stands by on a clock that stands still: only the line can wake it. */
 function standingBy(folder: string) {
   const clock = new ManualClock();
@@ -96,7 +101,7 @@ describe('an agent that stands by', () => {
 
 describe('an agent that leaves', () => {
   it.for<[string, boolean, (standby: Standby) => void]>([
-    ['learns that its successor is registered', true, (standby) => standby.serving(['a.com/y', 'a.com/x'])],
+    ['learns that its successor is registered', true, (standby) => standby.serving(at('a.com/y', 'a.com/x'))],
     ['learns that its successor has ended', false, (standby) => standby[Symbol.dispose]()],
   ])('%s', async ([, expected, act]) => {
     const folder = await shortFolder();
@@ -106,10 +111,25 @@ describe('an agent that leaves', () => {
     void standby.untilFree(never);
     await expect.poll(() => successors.ready, patience).not.toBeNull();
     const done = successors.ready?.untilServing(['a.com/x', 'a.com/y'], never);
-    standby.serving(['a.com/x']);
+    standby.serving(at('a.com/x'));
     await settle();
     act(standby);
     expect(await done).toBe(expected);
+  });
+
+  it('learns on which socket its successor answers, unless that is no name of an agent', async () => {
+    const folder = await shortFolder();
+    const successors = await serving(folder);
+    const { standby } = standingBy(folder);
+    standby.ready(['a.com/x', 'a.com/y']);
+    void standby.untilFree(never);
+    await expect.poll(() => successors.ready, patience).not.toBeNull();
+    const { ready } = successors;
+    expect(ready?.endpointOf('a.com/x')).toBeNull();
+    standby.serving(new Map([...at('a.com/x'), ['a.com/y', '../slicewise-y.sock']]));
+    await ready?.untilServing(['a.com/x', 'a.com/y'], never);
+    expect(ready?.endpointOf('a.com/x')).toBe('slicewise-x-01.sock');
+    expect(ready?.endpointOf('a.com/y')).toBeNull();
   });
 
   it('does not wait for ever', async () => {

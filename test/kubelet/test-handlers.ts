@@ -34,8 +34,9 @@ export function recordingObserver(): KubeletObserver & { readonly heard: readonl
   return {
     heard,
     registration: (resource, result) => void heard.push(`${resource} ${result}`),
-    connected: (resource, connected) => void heard.push(`${resource} connected ${String(connected)}`),
+    connected: (resource, endpoint) => void heard.push(`${resource} connected ${String(endpoint !== null)}`),
     unregistered: (resource, reason) => void heard.push(`${resource} unregistered: ${reason}`),
+    malformed: (resource, problem) => void heard.push(`${resource} malformed: ${problem}`),
     rpc: (method, code) => void heard.push(`${method} ${code}`),
   };
 }

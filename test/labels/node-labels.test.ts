@@ -274,6 +274,16 @@ describe('several models on one node', () => {
     });
   });
 
+  it('a GPU that nobody could read yet is not counted: its model is not known', () => {
+    const snapshot = {
+      ...snapshotOf([gpu(0, l4)]),
+      unreadable: [{ index: 1, pciBusId: null, error: 'GPU is lost' }],
+    };
+    const labels = allLabelsOf(snapshot);
+    expect(labels['nvidia.com/gpu.count']).toBe('1');
+    expect(labels).toEqual(allLabelsOf(snapshotOf([gpu(0, l4)])));
+  });
+
   it('is the same in whatever order the driver lists them', () => {
     const gpus = [gpu(0, t4), gpu(1, l4), gpu(2, l4), gpu(3, t4)];
     fc.assert(

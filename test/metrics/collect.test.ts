@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { encodeRecord } from '../../src/allocation/record.ts';
-import { describeNode } from '../../src/allocation/status/describe-node.ts';
+import { describeNode, type NodeFacts } from '../../src/allocation/status/describe-node.ts';
 import type { NodeStatus } from '../../src/allocation/status/node-status.ts';
 import { createMetrics, type Metrics } from '../../src/metrics/collect.ts';
 import { definitions, type Definition } from '../../src/metrics/definitions.ts';
@@ -23,8 +23,15 @@ function busy(): NodeStatus {
     bookedDevice('m', 'MIG-1', null, 'nvidia.com/mig-1g.5gb'),
     bookedDevice('s', 'GPU-c::1', whole.replace('GPU-b', 'GPU-c')),
   ).listed(1, listedUnits('trainer', units(0, 3)));
-  return describeNode(nodeFacts(history));
+  return describeNode(nodeFacts(history, { health }));
 }
+
+const well = { since: '2026-11-23T03:00:00.000Z', unmonitored: null, findings: [] };
+const health: NodeFacts['health'] = new Map([
+  ['GPU-a', { ...well, state: 'unhealthy' }],
+  ['GPU-b', { ...well, state: 'degraded' }],
+  ['GPU-c', { ...well, state: 'healthy' }],
+]);
 
 const golden = new URL('../golden/metrics.txt', import.meta.url);
 
@@ -62,9 +69,16 @@ function reportEverything(metrics: Metrics): void {
   metrics.nodeStatusWrite('written');
   metrics.nodeStatusWrite('written');
   metrics.nodeStatusWrite('refused');
+  metrics.healthWrite('condition', 'written');
+  metrics.healthWrite('event', 'written');
+  metrics.healthWrite('event', 'failed');
+  metrics.healthWrite('event', 'failed');
   metrics.snapshotFailure();
   metrics.driverRestart();
   metrics.driverRestart();
+  metrics.xid({ uuid: 'GPU-a', xid: '79', class: 'reboot' }, 1);
+  metrics.xid({ uuid: 'GPU-a', xid: '79', class: 'reboot' }, 3);
+  metrics.xid({ uuid: '', xid: 'unknown', class: 'unknown' }, 1);
 }
 
 /** The sample lines of a text, by series. */

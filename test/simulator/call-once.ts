@@ -1,7 +1,7 @@
 import { Client, credentials, Metadata, type MethodDefinition } from '@grpc/grpc-js';
 import type { ContainerDevices } from '../../src/kubelet/contract.ts';
 import { podResourcesService } from '../../src/kubelet/wire.ts';
-import type { StandInKubelet } from '../../src/simulator/kubelet.ts';
+import type { StandInKubelet } from '../../src/simulator/kubelet/kubelet.ts';
 
 /** One unary call over a connection of its own. */
 export async function callOnce<Request, Response>(

@@ -2,9 +2,13 @@ import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { decodeContainerResponse } from '../../src/kubelet/wire.ts';
-import { checkpointName, decodeCheckpoint, encodeCheckpoint } from '../../src/simulator/checkpoint-file.ts';
-import type { StandInKubelet } from '../../src/simulator/kubelet.ts';
-import type { PodSpec } from '../../src/simulator/pod.ts';
+import {
+  checkpointName,
+  decodeCheckpoint,
+  encodeCheckpoint,
+} from '../../src/simulator/kubelet/checkpoint-file.ts';
+import type { StandInKubelet } from '../../src/simulator/kubelet/kubelet.ts';
+import type { PodSpec } from '../../src/simulator/kubelet/pod.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { listPods } from './call-once.ts';
 import { answerWith, healthy, resource, type FakePlugin } from './fake-plugin.ts';

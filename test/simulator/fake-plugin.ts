@@ -17,7 +17,7 @@ import type {
   RegisterRequest,
 } from '../../src/kubelet/contract.ts';
 import { devicePluginService, registrationService } from '../../src/kubelet/wire.ts';
-import type { StandInKubelet } from '../../src/simulator/kubelet.ts';
+import type { StandInKubelet } from '../../src/simulator/kubelet/kubelet.ts';
 import { callOnce } from './call-once.ts';
 
 export const resource = 'example.com/gpu';

@@ -6,7 +6,7 @@ import {
   startKubelet,
   type StandInKubelet,
   type StandInKubeletOptions,
-} from '../../src/simulator/kubelet.ts';
+} from '../../src/simulator/kubelet/kubelet.ts';
 import { FakePlugin, startPlugin, type FakePluginOptions } from './fake-plugin.ts';
 
 /** A stand-in kubelet in a folder of its own; both are gone when the test is over. */

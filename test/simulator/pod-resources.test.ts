@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { listHealthyDevices } from '../../src/kubelet/pod-resources.ts';
-import type { PodSpec } from '../../src/simulator/pod.ts';
+import type { PodSpec } from '../../src/simulator/kubelet/pod.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { listPods } from './call-once.ts';
 import { answerWith, healthy, resource } from './fake-plugin.ts';

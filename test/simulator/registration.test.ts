@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isExtendedResourceName } from '../../src/simulator/registration-server.ts';
+import { isExtendedResourceName } from '../../src/simulator/kubelet/registration-server.ts';
 import { ManualClock, settle } from '../support/manual-clock.ts';
 import { healthy, resource } from './fake-plugin.ts';
 import { createPlugin, setUpKubelet, setUpPlugin } from './node-setup.ts';

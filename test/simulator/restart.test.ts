@@ -2,7 +2,7 @@ import { lstat, readdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { PodSpec } from '../../src/simulator/pod.ts';
+import type { PodSpec } from '../../src/simulator/kubelet/pod.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { answerWith, healthy, resource, type FakePlugin } from './fake-plugin.ts';
 import { setUpKubelet, setUpPlugin } from './node-setup.ts';

@@ -3,7 +3,7 @@ import { type Disturbance, Disturbances } from '../cluster/soak/disturbances.ts'
 import type { Sign } from '../cluster/soak/signs.ts';
 import { explainFailure, type FailedPod } from '../cluster/soak/explain.ts';
 import type { MemoryPlan } from '../../src/resources/memory-units.ts';
-import { explainNoRoom } from '../../src/allocation/memory-refusals.ts';
+import { explainNoRoom } from '../../src/allocation/memory/memory-refusals.ts';
 
 const none =
   'Allocate failed due to no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu';

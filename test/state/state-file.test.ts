@@ -1,5 +1,6 @@
 import {
   chmod,
+  chown,
   lstat,
   mkdir,
   mkdtemp,
@@ -15,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { KeptEntry } from '../../src/allocation/holdings/kept-holdings.ts';
+import { mustSkip } from '../support/nvml-header.ts';
 import { encodeState, readState, writeState, type KeptState } from '../../src/state/state-file.ts';
 
 let folder = '';
@@ -40,6 +42,7 @@ const state: KeptState = {
   },
 };
 const text = encodeState(state);
+const root = process.getuid?.() === 0 ? { path: '/' } : { missing: 'giving a folder away needs root' };
 const always = (): boolean => true;
 
 async function write(content: string, mode = 0o600): Promise<void> {
@@ -134,6 +137,26 @@ describe('the state file', () => {
     expect(reading).toMatchObject({ kind: 'unusable', reason: expect.stringContaining(reason) as string });
     expect(JSON.stringify(reading).length).toBeLessThan(500);
   });
+
+  it.skipIf(mustSkip(root, 'the test of a state folder of another user'))(
+    'is not believed in a folder of another user, nor written there, nor a file of theirs',
+    async () => {
+      await writeState(folder, text, always);
+      await chown(join(folder, 'state.json'), 4242, 4242);
+      expect(await readState(folder)).toMatchObject({
+        kind: 'unusable',
+        reason: expect.stringContaining('it belongs to user 4242') as string,
+      });
+      await writeState(folder, text, always);
+      expect((await readState(folder)).kind).toBe('state');
+      await chown(folder, 4242, 4242);
+      expect(await readState(folder)).toMatchObject({
+        kind: 'unusable',
+        reason: expect.stringContaining(`${folder} belongs to user 4242`) as string,
+      });
+      await expect(writeState(folder, text, always)).rejects.toThrow(`chown 0 ${folder}`);
+    },
+  );
 
   it('is not believed in a folder that others may write to', async () => {
     await writeState(folder, text, always);

@@ -9,11 +9,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { describeNode } from '../../src/allocation/status/describe-node.ts';
 import type { NodeStatus } from '../../src/allocation/status/node-status.ts';
 import { systemClock } from '../../src/lib/clock.ts';
-import { askStatus, watchStatus } from '../../src/status/ask-status.ts';
+import { askStatus, askStatusOfAll, watchStatus } from '../../src/status/ask-status.ts';
 import { serveStatus } from '../../src/status/serve-status.ts';
 import { findStatusSockets, statusFolder } from '../../src/status/status-socket.ts';
 import { bookedUnits, History, units } from '../allocation/holdings/history.ts';
 import { nodeFacts } from '../allocation/status/node-facts.ts';
+import { ManualClock } from '../support/manual-clock.ts';
 import { recordingLog } from '../support/recording-log.ts';
 import { shortFolder } from '../support/short-folder.ts';
 
@@ -138,6 +139,21 @@ describe('the status socket', () => {
     ]);
     expect(JSON.stringify(agent.lines)).toMatch(/ENOTDIR|EEXIST/);
     await agent.end();
+  });
+
+  it('that cannot be made is not said again when it is tried again', async () => {
+    await writeFile(join(base, 'state'), 'a file');
+    const [clock, stop] = [new ManualClock(), new AbortController()];
+    const { log, lines } = recordingLog();
+    const served = serveStatus(folder, { status: () => idle, clock, log }, stop.signal);
+    for (let turn = 0; turn < 3; turn += 1) {
+      await until(() => clock.sleeping > 0);
+      await clock.advance(30_000);
+    }
+    await until(() => clock.sleeping > 0);
+    expect(lines).toHaveLength(1);
+    stop.abort();
+    await served;
   });
 
   it('with too long a path says what to do', async () => {
@@ -278,6 +294,23 @@ describe('which agent is asked', () => {
     expect((await askStatus(folder)).status.agent.role).toBe('standby');
     await using serving = await serve(() => busy);
     expect(await askStatus(folder)).toEqual({ socket: serving.socket, status: busy });
+  });
+
+  it('is one of all, or of none where one that runs does not answer', async () => {
+    await using serving = await serve();
+    await leaveDead(join(folder, 'status-00000000.sock'));
+    expect((await askStatusOfAll(folder))?.map(({ socket }) => socket)).toEqual([serving.socket]);
+    const mute = createServer((connection) => connection.destroy());
+    mute.listen(join(folder, 'status-11111111.sock'));
+    await once(mute, 'listening');
+    try {
+      expect(await askStatusOfAll(folder)).toBeNull();
+      expect((await askStatus(folder)).socket).toBe(serving.socket);
+    } finally {
+      mute.close();
+      await once(mute, 'close');
+    }
+    expect(await askStatusOfAll(folder)).toHaveLength(1);
   });
 
   it('is none where there is no folder, nothing in it, or only what a killed one left', async () => {

@@ -30,8 +30,8 @@ export interface WrittenEvent {
   readonly reason: string;
   readonly message: string;
   readonly lastTimestamp: string;
-  readonly metadata: { readonly name: string };
-  readonly involvedObject: { readonly kind: string; readonly name: string };
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly involvedObject: { readonly kind: string; readonly name: string; readonly uid?: string };
 }
 
 /** A stand-in for the API server that knows one node and the Events about it, and a kubeconfig that leads to it. */
@@ -43,6 +43,11 @@ export class ApiServer {
   readonly events = new Map<string, WrittenEvent>();
   /** The node's labels with who has set each. */
   readonly labels = new Map<string, { readonly value: string; readonly manager: string }>();
+  /** The node's conditions by type. */
+  readonly conditions = new Map<string, Readonly<Record<string, string>>>([
+    ['Ready', { type: 'Ready', status: 'True', reason: 'KubeletReady', message: 'kubelet is ready' }],
+  ]);
+  taints: readonly Readonly<Record<string, string>>[] = [];
   uid = 'uid-1';
   boot = bootId;
   /** The answer to the next requests, until it is `null` again. */
@@ -52,6 +57,7 @@ export class ApiServer {
   connections = 0;
   kubeconfig = '';
   #ownLabels: Readonly<Record<string, string>> = {};
+  #annotations: Readonly<Record<string, string>> = {};
   #version = 1;
   #port = 0;
   readonly #watchers = new Set<ServerResponse>();
@@ -82,6 +88,17 @@ export class ApiServer {
   /** Gives the node these labels, and tells whoever watches it. */
   setLabels(labels: Readonly<Record<string, string>>): void {
     this.#ownLabels = labels;
+    this.#tell();
+  }
+
+  /** The same with annotations. */
+  setAnnotations(annotations: Readonly<Record<string, string>>): void {
+    this.#annotations = annotations;
+    this.#tell();
+  }
+
+  /** As when somebody changes the node. */
+  #tell(): void {
     this.#version += 1;
     for (const watcher of this.#watchers)
       watcher.write(`${JSON.stringify({ type: 'MODIFIED', object: this.#node() })}\n`);
@@ -137,14 +154,16 @@ export class ApiServer {
     const applied = [...this.labels].map(([name, { value }]) => [name, value] as const);
     const labels = { ...Object.fromEntries(applied), ...this.#ownLabels };
     const { capacity, allocatable } = this;
-    const status = { capacity, allocatable, nodeInfo: { bootID: this.boot } };
+    const conditions = [...this.conditions.values()];
+    const status = { capacity, allocatable, conditions, nodeInfo: { bootID: this.boot } };
     const metadata = {
       name: nodeName,
       uid: this.uid,
       labels,
+      annotations: this.#annotations,
       resourceVersion: String(this.#version),
     };
-    return { apiVersion: 'v1', kind: 'Node', metadata, status };
+    return { apiVersion: 'v1', kind: 'Node', metadata, spec: { taints: this.taints }, status };
   }
 
   #list(query: URLSearchParams): object {
@@ -166,6 +185,19 @@ export class ApiServer {
     this.events.delete(key);
     this.events.set(key, written);
     return { code: 200, body: JSON.stringify(written) };
+  }
+
+  /** What the agent patches: amounts (merge), conditions (strategic merge by type), taints (merge). */
+  #patch({ metadata, spec, status }: PatchedNode): Fault | null {
+    const version = metadata?.resourceVersion ?? String(this.#version);
+    if (version !== String(this.#version)) return refusal(409, 'the object has been modified');
+    Object.assign(this.allocatable, status?.allocatable);
+    for (const condition of status?.conditions ?? [])
+      if (condition['$patch'] === 'delete') this.conditions.delete(condition['type'] ?? '');
+      else this.conditions.set(condition['type'] ?? '', condition);
+    if (spec?.taints !== undefined) this.taints = spec.taints;
+    this.#version += 1;
+    return null;
   }
 
   /** Server-side apply, as far as labels go: what a manager has set before and does not name now is gone. */
@@ -203,7 +235,7 @@ export class ApiServer {
     });
     if (this.fault !== null) return this.fault;
     const { pathname, searchParams } = new URL(path, 'http://api');
-    const [, event = null] = /^\/api\/v1\/namespaces\/default\/events\/?(.*)$/.exec(pathname) ?? [];
+    const [, event = null] = /^\/api\/v1\/namespaces\/[^/]+\/events\/?(.*)$/.exec(pathname) ?? [];
     if (event !== null) return this.#writeEvent(method, event, body);
     if (pathname === '/api/v1/nodes') {
       if (searchParams.get('watch') === 'true') return this.watchFault ?? 'watch';
@@ -213,11 +245,20 @@ export class ApiServer {
       const refused = this.#apply(new URL(path, 'http://server'), JSON.parse(body) as AppliedNode);
       if (refused !== null) return refused;
     } else if (method === 'PATCH') {
-      const patch = JSON.parse(body) as { status: { allocatable: Record<string, string> } };
-      Object.assign(this.allocatable, patch.status.allocatable);
+      const refused = this.#patch(JSON.parse(body) as PatchedNode);
+      if (refused !== null) return refused;
     }
     return { code: 200, body: JSON.stringify(this.#node()) };
   }
+}
+
+interface PatchedNode {
+  readonly metadata?: { readonly resourceVersion?: string };
+  readonly spec?: { readonly taints?: readonly Readonly<Record<string, string>>[] };
+  readonly status?: {
+    readonly allocatable?: Readonly<Record<string, string>>;
+    readonly conditions?: readonly Readonly<Record<string, string>>[];
+  };
 }
 
 interface AppliedNode {

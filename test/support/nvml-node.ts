@@ -23,6 +23,8 @@ export interface NvmlNode {
   /** Makes the kernel driver list one more GPU, by its PCI address. */
   listKernelGpu(address: string): Promise<void>;
   nextEvent(): Promise<DriverEvent>;
+  /** Takes a snapshot and waits until all GPUs but these many tell of errors unasked. */
+  monitored(but?: number): Promise<void>;
   /** What a C program reads of the MIG devices: the words of its lines. */
   readonly askOracleOfMig: () => Promise<string[][]>;
   /** Process id of the newest helper. */
@@ -89,6 +91,12 @@ export async function within(
           .map((line) => line.split('\t'));
       },
       nextEvent: async () => (await events.next()).value as DriverEvent,
+      async monitored(but = 0) {
+        await driver.snapshot();
+        const silent = async (): Promise<number> =>
+          (await driver.signs()).filter(({ unmonitored }) => unmonitored !== null).length;
+        while ((await silent()) > but) await delay(20);
+      },
       helper: () => helpers.at(-1) ?? 0,
       killHelper: (signal) => void process.kill(helpers.at(-1) ?? 0, signal),
       stepTaken: () => step.promise,

@@ -6,9 +6,9 @@ import { nextHoldings, type HoldingsRules } from '../../../src/allocation/holdin
 import type { NodeGpus } from '../../../src/allocation/holdings/node-gpus.ts';
 import type { KeptHoldings } from '../../../src/allocation/holdings/kept-holdings.ts';
 import { toKeep } from '../../../src/allocation/holdings/recall.ts';
-import type { MemoryOffer } from '../../../src/allocation/memory-view.ts';
-import { placeMemory } from '../../../src/allocation/place-memory.ts';
-import { placeWhole } from '../../../src/allocation/place-whole.ts';
+import type { MemoryOffer } from '../../../src/allocation/memory/memory-view.ts';
+import { placeMemory } from '../../../src/allocation/memory/place-memory.ts';
+import { placeWhole } from '../../../src/allocation/memory/place-whole.ts';
 import type { Fit } from '../../../src/allocation/promise.ts';
 import { encodeRecord, type AllocationRecord } from '../../../src/allocation/record.ts';
 import { showMemory, showOthers } from '../../../src/allocation/shown-devices.ts';

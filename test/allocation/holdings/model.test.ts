@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { guaranteedFit } from '../../../src/allocation/guaranteed-fit.ts';
+import { guaranteedFit } from '../../../src/allocation/memory/guaranteed-fit.ts';
 import { memoryResource } from '../../../src/resources/memory-units.ts';
 import { gpuResource } from '../../../src/resources/resource-name.ts';
 import { gpus, ModelNode, stepWeights, unitsAt, type StepKind } from './model-node.ts';
@@ -23,7 +23,7 @@ const histories = fc.array(
 const runs = Number(process.env['MODEL_RUNS'] ?? 2700);
 
 describe('holdings, placing and showing together', () => {
-  it('book nothing twice and lose nothing, whatever happens', { timeout: 180_000 }, () => {
+  it('book nothing twice and lose nothing, whatever happens', { timeout: 600_000 }, () => {
     let granted = 0;
     let refused = 0;
     let steps = 0;

@@ -1,4 +1,4 @@
-import type { MemoryOffer } from '../../../src/allocation/memory-view.ts';
+import type { MemoryOffer } from '../../../src/allocation/memory/memory-view.ts';
 import type { NodeFacts } from '../../../src/allocation/status/describe-node.ts';
 import type { Gpu } from '../../../src/inventory/gpu.ts';
 import { planMemory } from '../../../src/resources/memory-units.ts';
@@ -35,8 +35,9 @@ export function offerOf({ holdings }: History, terms: Partial<MemoryOffer> = {})
 export function nodeFacts(history: History, facts: Partial<NodeFacts> = {}): NodeFacts {
   return {
     agent: { version: '0.1.0', role: 'serving', reason: null },
-    inventory: { ageSeconds: 2.4, isStale: false, failure: null, unreadable: [] },
+    inventory: { ageSeconds: 2.4, isStale: false, failure: null, driverClosedUntil: null, unreadable: [] },
     snapshot: snapshotOf(gpus),
+    health: new Map(),
     offer: offerOf(history),
     isTracked: true,
     resources: [

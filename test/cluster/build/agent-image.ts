@@ -1,11 +1,11 @@
 import { execFile } from 'node:child_process';
-import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, readdir, readFile, realpath, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { homedir, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { layOutBuildBase, layOutRuntimeBase } from './base-images.ts';
+import { type BaseParts, installedParts, layOutBuildBase, layOutRuntimeBase } from './base-images.ts';
 import { findProgram } from './go.ts';
+import { hashTree } from './hash-tree.ts';
 
 /** The agent's image in the test cluster, where nothing is pulled. */
 export const agentImage = 'localhost/slicewise:test';
@@ -15,19 +15,8 @@ const bases = { build: 'localhost/base/build', runtime: 'localhost/base/runtime'
 
 /** What goes into the image, as a text. */
 export async function agentImageRecipe(): Promise<string> {
-  const sum = createHash('sha256');
-  for (const root of sources) {
-    const path = join(checkout, root);
-    const isFolder = (await stat(path)).isDirectory();
-    const entries = isFolder ? await readdir(path, { recursive: true, withFileTypes: true }) : [];
-    const files = entries
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name));
-    for (const file of isFolder ? files.toSorted() : [path]) {
-      sum.update(file.slice(checkout.length)).update(await readFile(file));
-    }
-  }
-  return sum.digest('hex');
+  const hashes = sources.map(async (source) => `${source} ${await hashTree(join(checkout, source))}`);
+  return (await Promise.all(hashes)).join('\n');
 }
 
 /** What the Dockerfile copies, and how its bases are made. */
@@ -45,16 +34,28 @@ const sources = [
   'test/cluster/build/agent-image.ts',
 ];
 
+/** What an image is built for and with, where that is not this machine. */
+export interface ImageMachine {
+  /** As OCI names it: `arm64`. */
+  readonly architecture: string;
+  readonly parts: BaseParts;
+  /** The command that a command is run by, so that programs of that machine run here. */
+  readonly emulator: readonly string[];
+  /** npm's cache, with the packages that are for that machine. */
+  readonly npmCache: string;
+}
+
 /**
- * Builds the image of the project's own Dockerfile without network and without an engine, on bases made of what this machine has, and
- * writes it as an archive.
+ * Builds the image of the project's own Dockerfile without network and without an engine, on bases made of what this machine has or is
+ * given, and writes it as an archive.
  */
-export async function writeAgentImage(archive: string): Promise<void> {
+export async function writeAgentImage(archive: string, machine?: ImageMachine): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'slicewise-image-'));
   try {
-    const buildah = await openBuildah(join(folder, 'store'));
-    await layOutRuntimeBase(await emptyFolder(join(folder, 'runtime')));
-    await layOutBuildBase(await emptyFolder(join(folder, 'build')), process.execPath, await npmFolder());
+    const buildah = await openBuildah(join(folder, 'store'), machine);
+    const parts = machine?.parts ?? (await installedParts(process.execPath, await npmFolder()));
+    await layOutRuntimeBase(await emptyFolder(join(folder, 'runtime')), parts);
+    await layOutBuildBase(await emptyFolder(join(folder, 'build')), parts);
     const base = join(folder, 'Base');
     await writeFile(base, 'FROM scratch\nCOPY . /\n');
     for (const name of ['build', 'runtime'] as const)
@@ -69,7 +70,7 @@ export async function writeAgentImage(archive: string): Promise<void> {
       'bud',
       ...Object.entries(args).flatMap(([name, value]) => ['--build-arg', `${name}=${value}`]),
       '--volume',
-      `${await npmCache()}:/npm`,
+      `${machine?.npmCache ?? (await npmCache())}:/npm`,
       '--tag',
       agentImage,
       checkout,
@@ -83,15 +84,17 @@ export async function writeAgentImage(archive: string): Promise<void> {
 type Buildah = (args: readonly string[]) => Promise<void>;
 
 /** Images are kept below the folder, and nothing of the machine's own store is used. */
-async function openBuildah(store: string): Promise<Buildah> {
+async function openBuildah(store: string, machine?: ImageMachine): Promise<Buildah> {
   await mkdir(store);
   const policy = join(store, 'policy.json');
   await writeFile(policy, JSON.stringify({ default: [{ type: 'insecureAcceptAnything' }] }));
   const global = ['--storage-driver', 'vfs', '--root', join(store, 'root'), '--runroot', join(store, 'run')];
   return async ([command = '', ...args]) => {
-    const own = command === 'bud' ? ['--isolation', 'chroot', '--pull-never'] : [];
-    const all = [...global, command, '--signature-policy', policy, ...own, ...args];
-    await run('buildah', all, { maxBuffer: 64 * 1024 * 1024 });
+    const arch = machine === undefined ? [] : ['--arch', machine.architecture];
+    const own = command === 'bud' ? ['--isolation', 'chroot', '--pull-never', ...arch] : [];
+    const line = ['buildah', ...global, command, '--signature-policy', policy, ...own, ...args];
+    const [program = '', ...all] = [...(machine?.emulator ?? []), ...line];
+    await run(program, all, { maxBuffer: 64 * 1024 * 1024 });
   };
 }
 
@@ -101,7 +104,7 @@ async function emptyFolder(path: string): Promise<string> {
 }
 
 /** That of the npm which installed the packages of this checkout. */
-async function npmFolder(): Promise<string> {
+export async function npmFolder(): Promise<string> {
   const npm = findProgram('npm');
   if (npm === null) throw new Error('There is no npm on this machine');
   return dirname(dirname(await realpath(npm)));

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import { findGo } from './go.ts';
+import { findGo, type Go } from './go.ts';
 import { defaultKubernetes } from './kubernetes-module.ts';
 import { installPackages, whyNoCluster } from './needs.ts';
-import { clusterParts } from './parts.ts';
+import { type BuiltPart, clusterParts, type Part } from './parts.ts';
 import { createProgress, type Progress } from './progress.ts';
 
 /** Everything a cluster is made of, built. */
@@ -16,6 +16,8 @@ export interface Programs {
   path(name: string): string;
   /** All folders with programs, as a `PATH`. */
   readonly searchPath: string;
+  /** Why a part that a cluster can do without could not be built, by the part's name. */
+  readonly missing: Readonly<Record<string, string>>;
 }
 
 /**
@@ -32,24 +34,16 @@ export async function buildPrograms(
   if (go === null || reason !== null) throw new Error(`No cluster can run here: ${reason ?? ''}`);
   await installPackages((text) => progress.say(text));
   const folders = new Map<string, string>();
+  const missing: Record<string, string> = {};
   const folderOf = (name: string): string => folders.get(name) ?? '';
   for (const part of clusterParts(kubernetes)) {
     const key = createHash('sha256')
       .update(`${process.arch}\n${await part.recipe()}`)
       .digest('hex');
     const folder = join(cacheFolder(), `${part.name}-${key.slice(0, 12)}`);
-    folders.set(part.name, folder);
-    if (existsSync(folder)) continue;
-    const unfinished = `${folder}.${process.pid}`;
-    await mkdir(unfinished, { recursive: true });
-    try {
-      await progress.during(part.title, () => part.build(go, unfinished, folderOf));
-      await rename(unfinished, folder);
-      if (part.keepsOne === true) await removeFormer(part.name, folder);
-    } catch (thrown) {
-      await rm(unfinished, { recursive: true, force: true });
-      if (!existsSync(folder)) throw thrown; // else another one has built it meanwhile
-    }
+    const why = existsSync(folder) ? null : await buildInto(folder, part, go, folderOf, progress);
+    if (why === null) folders.set(part.name, folder);
+    else missing[part.name] = why;
   }
   const files = new Map<string, string>();
   for (const folder of folders.values()) {
@@ -63,7 +57,47 @@ export async function buildPrograms(
       return path;
     },
     searchPath: [...folders.values()].join(':'),
+    missing,
   };
+}
+
+/**
+ * Builds a part that is not there.
+ * @returns `null`, or why it is not there now either: only for a part that the cluster can do without
+ */
+async function buildInto(
+  folder: string,
+  part: Part,
+  go: Go,
+  folderOf: BuiltPart,
+  progress: Progress,
+): Promise<string | null> {
+  const failed = `${folder}.failed`;
+  const before = await readRecent(failed);
+  if (before !== null) return before;
+  const unfinished = `${folder}.${process.pid}`;
+  await mkdir(unfinished, { recursive: true });
+  try {
+    await progress.during(part.title, () => part.build(go, unfinished, folderOf));
+    await rename(unfinished, folder);
+    if (part.keepsOne === true) await removeFormer(part.name, folder);
+  } catch (thrown) {
+    await rm(unfinished, { recursive: true, force: true });
+    if (existsSync(folder)) return null; // another one has built it meanwhile
+    if (part.isNeeded !== false) throw thrown;
+    const why = thrown instanceof Error ? thrown.message : String(thrown);
+    await writeFile(failed, why);
+    progress.say(`The cluster goes on without ${part.title}: ${why}`);
+    return why;
+  }
+  return null;
+}
+
+/** What a file says that is younger than an hour: for so long a build that failed is not tried again by each test. */
+async function readRecent(file: string): Promise<string | null> {
+  const found = await stat(file).catch(() => null);
+  if (found === null || Date.now() - found.mtimeMs > 3_600_000) return null;
+  return readFile(file, 'utf8');
 }
 
 /** Those that nobody has built in the last hours: a run of another checkout may be using a younger one. */
@@ -76,7 +110,7 @@ async function removeFormer(name: string, current: string): Promise<void> {
   }
 }
 
-function cacheFolder(): string {
+export function cacheFolder(): string {
   const base = process.env['XDG_CACHE_HOME'] ?? '';
   return join(base === '' ? join(homedir(), '.cache') : base, 'slicewise/cluster');
 }

@@ -1,8 +1,8 @@
-import { cp, readdir, readFile, rm, symlink } from 'node:fs/promises';
-import { createHash } from 'node:crypto';
-import { basename, join } from 'node:path';
+import { cp, readFile, rm, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Go } from './go.ts';
 import { agentImageRecipe, writeAgentImage } from './agent-image.ts';
+import { hashTree } from './hash-tree.ts';
 import { writeBusyboxImage, writePauseImage } from './images.ts';
 import { requireKubernetes, requiresKubernetes } from './kubernetes-module.ts';
 
@@ -13,6 +13,8 @@ export interface Part {
   readonly name: string;
   /** Former builds are removed when there is a new one. */
   readonly keepsOne?: boolean;
+  /** `false`: where it cannot be built, the cluster does without it. */
+  readonly isNeeded?: boolean;
   /** Text that changes when the part has to be built again. */
   recipe(): Promise<string>;
   /** Puts the part's files into an empty folder. */
@@ -24,6 +26,7 @@ export type BuiltPart = (name: string) => string;
 
 const versions = { containerd: 'v2.3.7', runc: 'v1.4.3', cni: 'v1.9.1', helm: 'v4.3.1' } as const;
 const programsFolder = join(import.meta.dirname, '../programs');
+const nvidiaFolder = join(import.meta.dirname, '../nvidia-plugin');
 const kubernetesPrograms = [
   'etcd',
   'kube-apiserver',
@@ -46,6 +49,7 @@ export function clusterParts(kubernetes: string): readonly Part[] {
     runcPart(),
     cniPart(),
     helmPart(),
+    nvidiaPart(),
     imagesPart(),
     agentPart(),
   ];
@@ -55,7 +59,7 @@ function ownPart(): Part {
   return {
     name: 'own',
     title: `own programs: ${ownPrograms.join(', ')}`,
-    recipe: () => hashFolder(programsFolder, ['kube']),
+    recipe: () => hashTree(programsFolder, ['kube']),
     async build(go, folder) {
       for (const program of ownPrograms) {
         await go(['build', '-ldflags', small, '-o', folder, `./${program}`], programsFolder, withoutCgo);
@@ -75,7 +79,7 @@ function kubernetesPart(version: string): Part {
   return {
     name: 'kubernetes',
     title: `Kubernetes ${version} and etcd`,
-    recipe: async () => `${flags}\n${await hashFolder(programsFolder, ownPrograms)}`,
+    recipe: async () => `${flags}\n${await hashTree(programsFolder, ownPrograms)}`,
     async build(go, folder) {
       let module = programsFolder;
       if (!(await requiresKubernetes(module, version))) {
@@ -128,15 +132,33 @@ function helmPart(): Part {
   return installed('helm', versions.helm, withoutCgo, programs);
 }
 
+/**
+ * NVIDIA's device plugin, with which the agent takes turns on the node. Its module has dependencies of its own, which the folder pins.
+ * A test that needs it does without where the module is not to be had.
+ */
+function nvidiaPart(): Part {
+  const flags = [`-ldflags=${small}`];
+  return {
+    name: 'nvidia-plugin',
+    title: "NVIDIA's device plugin",
+    isNeeded: false,
+    recipe: async () => `${flags.join(' ')}\n${await hashTree(nvidiaFolder)}`,
+    async build(go, folder) {
+      const program = 'github.com/NVIDIA/k8s-device-plugin/cmd/nvidia-device-plugin';
+      await go(['build', ...flags, '-o', folder, program], nvidiaFolder, { CGO_ENABLED: '1' });
+    },
+  };
+}
+
 function imagesPart(): Part {
   return {
     name: 'images',
     title: 'images for pods',
     recipe: async () =>
       [
-        await hashFolder(programsFolder, ['kube', 'supervisor', 'certificates', 'oracle']),
+        await hashTree(programsFolder, ['kube', 'supervisor', 'certificates', 'oracle']),
         await readFile(join(import.meta.dirname, 'images.ts'), 'utf8'),
-        hash(await readFile(busybox)),
+        await hashTree(busybox),
       ].join('\n'),
     async build(_go, folder, built) {
       await writePauseImage(join(built('own'), 'pause'), join(folder, 'pause.tar'));
@@ -178,21 +200,4 @@ function installed(
       }
     },
   };
-}
-
-/** A hash over the names and contents of all files below a folder, but for some of the folders in it. */
-async function hashFolder(folder: string, except: readonly string[]): Promise<string> {
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const sum = createHash('sha256');
-  const files = entries
-    .filter((entry) => entry.isFile() && !except.includes(basename(entry.parentPath)))
-    .map((entry) => join(entry.parentPath, entry.name));
-  for (const file of files.toSorted()) {
-    sum.update(file.slice(folder.length)).update(await readFile(file));
-  }
-  return sum.digest('hex');
-}
-
-function hash(content: Buffer): string {
-  return createHash('sha256').update(content).digest('hex');
 }

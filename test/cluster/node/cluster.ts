@@ -7,7 +7,7 @@ import { type Component, componentArgs } from './components.ts';
 import { type KubeletOptions, writeConfigFiles } from './config-files.ts';
 import { type Layout, layout } from './layout.ts';
 import { Supervisor } from './supervisor.ts';
-import { waitUntilReady } from './readiness.ts';
+import { waitUntilReady, waitUntilServing } from './readiness.ts';
 
 /** A cluster of one node, its folder and the way to its programs. Disposing ends it and removes the folder. */
 export interface Cluster extends AsyncDisposable {
@@ -52,6 +52,8 @@ export async function startCluster(
     await start('etcd');
     await start('kube-apiserver');
     await importImages(programs, supervisor);
+    // It ends when the API server is not ready within 10 s, which on a busy machine is soon over.
+    await waitUntilServing(paths);
     await start('kube-controller-manager');
     await start('kube-scheduler');
     await start('kube-proxy');

@@ -1,9 +1,22 @@
-import { CoreV1Api, KubeConfig } from '@kubernetes/client-node';
+import { CoreV1Api, Health, KubeConfig } from '@kubernetes/client-node';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Layout, node } from './layout.ts';
 import type { Supervisor } from './supervisor.ts';
 
 const patienceMs = 120_000;
+
+/**
+ * Resolves when the API server says that it is ready.
+ * @throws at the deadline
+ */
+export async function waitUntilServing(paths: Layout): Promise<void> {
+  const health = new Health(clusterClient(paths).config);
+  const end = performance.now() + patienceMs;
+  while (!(await health.readyz({}).catch(() => false))) {
+    if (performance.now() > end) throw new Error('the API server is not ready');
+    await delay(100);
+  }
+}
 
 /**
  * Resolves when the node is Ready and a pod can be made: that needs the namespace's default service account too.
@@ -20,7 +33,7 @@ export async function waitUntilReady(paths: Layout, supervisor: Supervisor): Pro
     const gone = programs.filter((program) => !running.has(program));
     if (gone.length > 0) throw new Error(`${gone.join(', ')} ended`);
     if (performance.now() > end) throw new Error(problem);
-    await delay(50);
+    await delay(100);
   }
 }
 

@@ -8,9 +8,12 @@ import { type AgentProcess, startAgent } from '../../../src/simulator/agent-proc
 import { attachCluster, type Cluster } from '../node/cluster.ts';
 import { node } from '../node/layout.ts';
 import { clusterClient } from '../node/readiness.ts';
+import { forgetEndedPods } from './forget-ended-pods.ts';
 import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
 import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
 import { clusterState } from './on-cluster.ts';
+import { makeNamespace } from './own-namespace.ts';
+import { printLastWords } from './last-words.ts';
 import { gpuResource } from './pod-spec.ts';
 import { Pods } from './pods.ts';
 import { type SimulatedGpus, simulateGpus } from './simulated-gpus.ts';
@@ -60,7 +63,7 @@ export interface ClusterNodeOptions {
 export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
   const state = clusterState();
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
-  return openNodeOf(await attachCluster(state), inject('agentBundle'), options);
+  return openNodeOf(await attachCluster(state), inject('agentBundle'), options, printLastWords);
 }
 
 /** The same for a program that is no test. */
@@ -68,19 +71,24 @@ export async function openNodeOf(
   cluster: Cluster,
   agentBundle: string,
   options: ClusterNodeOptions = {},
+  onOpen: typeof printLastWords = () => Promise.resolve(),
 ): Promise<ClusterNode> {
   const { api, config } = clusterClient(cluster.paths);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
-  const gpus = await simulateGpus(join(folder, 'node.json'), 'node', options.gpus ?? 4, options.gpu);
+  // UUIDs of its own: what the kubelet still has written down of another test's pods is of other GPUs.
+  const gpus = await simulateGpus(join(folder, 'node.json'), namespace, options.gpus ?? 4, options.gpu);
   await makeNamespace(api, namespace);
   const pods = new Pods(api, config, namespace);
   const kubelet = kubeletProgram(cluster);
   const agents: AgentProcess[] = [];
+  await onOpen(cluster, agents, namespace);
 
   const amount = async (): Promise<Amount> => {
     const { status } = await api.readNode({ name: node.name });
-    const count = (text: string | undefined): number | null => (text === undefined ? null : Number(text));
+    // Whole thousands are written as `20k`.
+    const count = (text: string | undefined): number | null =>
+      text === undefined ? null : Number(text.replace(/k$/, '000'));
     return {
       capacity: count(status?.capacity?.[gpuResource]),
       allocatable: count(status?.allocatable?.[gpuResource]),
@@ -89,12 +97,7 @@ export async function openNodeOf(
   const waitForAmount = async (wanted: Amount, deadlineMs = patienceMs): Promise<void> => {
     const isSo = (seen: Amount): boolean =>
       seen.capacity === wanted.capacity && seen.allocatable === wanted.allocatable;
-    try {
-      await waitFor(`the node's status says ${JSON.stringify(wanted)}`, amount, isSo, deadlineMs);
-    } catch (thrown) {
-      const words = agents.flatMap(({ log }) => log.slice(-10).map((line) => JSON.stringify(line)));
-      throw new Error(`${String(thrown)}\nThe agents' last words:\n${words.join('\n')}`, { cause: thrown });
-    }
+    await waitFor(`the node's status says ${JSON.stringify(wanted)}`, amount, isSo, deadlineMs);
   };
   const usable = async (): Promise<readonly string[]> => readAllocatable(cluster, gpuResource);
   const waitUntilAllUsable = async (deadlineMs = patienceMs): Promise<void> => {
@@ -152,15 +155,8 @@ export async function openNodeOf(
       await Promise.all(agents.map((agent) => agent[Symbol.asyncDispose]()));
       // The next test shall not take these GPUs for its own.
       await waitFor('the node has nothing to give', amount, ({ allocatable }) => (allocatable ?? 0) === 0);
+      await forgetEndedPods(cluster);
       await rm(folder, { recursive: true, force: true });
     },
   };
-}
-
-/** Makes a namespace that takes pods: they need its default service account, which comes a moment later. */
-async function makeNamespace(api: CoreV1Api, name: string): Promise<void> {
-  await api.createNamespace({ body: { metadata: { name } } });
-  const ask = async (): Promise<unknown> =>
-    api.readNamespacedServiceAccount({ namespace: name, name: 'default' });
-  await waitFor(`namespace ${name} takes pods`, ask, () => true);
 }

@@ -8,11 +8,15 @@ import { chart, helm, helmOrThrow } from './helm.ts';
 export const release = 'gpus';
 
 /** What an installation on this node differs in from one with GPUs: the image is there already, and the GPUs are simulated. */
-function valuesFor({ gpus }: ClusterNode): object {
+function valuesFor(node: ClusterNode): object {
   const [repository, tag] = agentImage.split(':');
+  return { image: { repository, tag, pullPolicy: 'Never' }, ...simulatedGpuValues(node) };
+}
+
+/** Values with which the agents find the node's simulated GPUs. */
+export function simulatedGpuValues({ gpus }: ClusterNode): object {
   const folder = dirname(gpus.file);
   return {
-    image: { repository, tag, pullPolicy: 'Never' },
     deviceDiscoveryStrategy: 'simulated',
     extraEnv: [
       { name: 'SLICEWISE_SCENARIO', value: gpus.file },
@@ -32,18 +36,37 @@ export async function installChart(
   values: object = {},
   file?: string,
 ): Promise<AsyncDisposable> {
-  const { cluster, namespace } = node;
+  const { cluster } = node;
   await importImage(cluster.programs, cluster.supervisor, 'agent.tar');
-  const where = ['--namespace', namespace];
-  const files = file === undefined ? [] : ['--values', file];
-  await helmOrThrow(['install', release, chart, ...where, ...files, '--wait', '--timeout', '90s'], {
-    cluster,
+  const uninstall = async (): Promise<void> => {
+    const args = ['uninstall', release, '--namespace', node.namespace, '--wait', '--ignore-not-found'];
+    await helm(args, { cluster });
+  };
+  try {
+    await runWithValues('install', node, values, file);
+  } catch (thrown) {
+    await uninstall();
+    throw thrown;
+  }
+  return { [Symbol.asyncDispose]: uninstall };
+}
+
+/** Gives the release other values in the place of those that it has, and waits until the agent is ready. */
+export async function upgradeChart(node: ClusterNode, values: object = {}, file?: string): Promise<void> {
+  await runWithValues('upgrade', node, values, file);
+}
+
+async function runWithValues(
+  command: 'install' | 'upgrade',
+  node: ClusterNode,
+  values: object,
+  file?: string,
+): Promise<void> {
+  const where = ['--namespace', node.namespace, ...(file === undefined ? [] : ['--values', file])];
+  await helmOrThrow([command, release, chart, ...where, '--wait', '--timeout', '90s'], {
+    cluster: node.cluster,
     values: { ...valuesFor(node), ...values },
   });
-  return {
-    [Symbol.asyncDispose]: async () =>
-      void (await helm(['uninstall', release, ...where, '--wait', '--ignore-not-found'], { cluster })),
-  };
 }
 
 /** The name of the agent's newest pod. */

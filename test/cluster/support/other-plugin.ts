@@ -13,6 +13,7 @@ const nobody: KubeletObserver = {
   registration: () => undefined,
   connected: () => undefined,
   unregistered: () => undefined,
+  malformed: () => undefined,
   rpc: () => undefined,
 };
 

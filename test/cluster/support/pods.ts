@@ -10,6 +10,7 @@ import {
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import type { Ended } from '../node/supervisor.ts';
+import { gpuResource } from './pod-spec.ts';
 import { waitFor } from './wait.ts';
 
 /** Pods of one namespace. */
@@ -166,6 +167,17 @@ export function restartsOf({ status }: V1Pod, container = 'main'): number {
 export function waitingOf({ status }: V1Pod, container = 'main'): string {
   const waiting = status?.containerStatuses?.find(({ name }) => name === container)?.state?.waiting;
   return waiting === undefined ? '' : `${waiting.reason ?? ''}: ${waiting.message ?? ''}`;
+}
+
+/** Whether a pod's status says so of a whole GPU that it has. */
+export function isShownAs(id: string, health: string): (pod: V1Pod) => boolean {
+  return ({ status }) =>
+    (status?.containerStatuses ?? [])
+      .flatMap(({ allocatedResourcesStatus }) => allocatedResourcesStatus ?? [])
+      .filter(({ name }) => name === gpuResource)
+      .some(({ resources }) =>
+        (resources ?? []).some((each) => each.resourceID === id && each.health === health),
+      );
 }
 
 function isRunning({ spec, status }: V1Pod): boolean {

@@ -13,28 +13,31 @@ const deploy = join(import.meta.dirname, '../../../deploy');
 /**
  * Puts files of `deploy/policies` in force for the whole cluster, until they are disposed of. The API server needs a second or so
  * to heed them.
+ * @param max what an admin writes into `gpu-memory-max.yaml`
  */
 export async function applyPolicies(
   config: KubeConfig,
   files: readonly string[],
-  others: readonly KubernetesObject[] = [],
+  max = '',
 ): Promise<AsyncDisposable> {
   return applyDeployed(
     config,
     files.map((file) => `policies/${file}`),
-    others,
+    (text) => text.replace(`"''"`, `"'${max}'"`),
   );
 }
 
-/** The same for any files below `deploy`. */
+/** The same for any files below `deploy`, changed as the caller says. */
 export async function applyDeployed(
   config: KubeConfig,
   files: readonly string[],
-  others: readonly KubernetesObject[] = [],
+  change: (text: string) => string = (text) => text,
 ): Promise<AsyncDisposable> {
   const api = KubernetesObjectApi.makeApiClient(config);
-  const texts = await Promise.all(files.map((file) => readFile(join(deploy, file), 'utf8')));
-  const objects = [...texts.flatMap((text) => loadAllYaml(text) as KubernetesObject[]), ...others];
+  const texts = await Promise.all(
+    files.map(async (file) => change(await readFile(join(deploy, file), 'utf8'))),
+  );
+  const objects = texts.flatMap((text) => loadAllYaml(text) as KubernetesObject[]);
   const made: KubernetesObject[] = [];
   const remove = async (): Promise<void> => {
     for (const object of made.toReversed()) await api.delete(object).catch(ignoreAbsence);

@@ -32,7 +32,9 @@ export async function mountAccount(
       spec: {
         audiences: ['https://kubernetes.default.svc'],
         expirationSeconds: 3600,
-        ...(pod !== null && { boundObjectRef: { apiVersion: 'v1', kind: 'Pod', ...pod } }),
+        ...(pod !== null && {
+          boundObjectRef: { apiVersion: 'v1', kind: 'Pod', name: pod.name, uid: pod.uid },
+        }),
       },
     },
   });

@@ -1,20 +1,26 @@
 import type { AgentProcess } from '../../../src/simulator/agent-process.ts';
 import type { ClusterNode } from './cluster-node.ts';
 import { waitFor } from './wait.ts';
-import { ofGpus } from './log-lines.ts';
+import { gpuResource } from './pod-spec.ts';
 
 /**
  * Starts the kubelet and lets it know of no pod until the agent has registered: one that it admits before is refused, and on a busy
- * machine that is a matter of luck.
+ * machine that is a matter of luck. Resolves as the kubelet's own `start` does.
  */
-export async function startWithAgent(node: ClusterNode, agent: AgentProcess): Promise<void> {
-  const registrations = (): number => agent.log.filter(ofGpus('registered')).length;
+export async function startWithAgent(
+  node: ClusterNode,
+  agent: AgentProcess,
+  ofResource = gpuResource,
+): Promise<number> {
+  const registrations = (): number =>
+    agent.log.filter(({ msg, resource }) => resource === ofResource && msg.startsWith('registered')).length;
   const before = registrations();
   await signalPrograms(node, 'kube-apiserver', 'STOP');
   try {
-    await node.kubelet.start();
+    const startedMs = await node.kubelet.start();
     const ask = (): Promise<number> => Promise.resolve(registrations());
     await waitFor('the agent has registered', ask, (count) => count > before);
+    return startedMs;
   } finally {
     await signalPrograms(node, 'kube-apiserver', 'CONT');
   }

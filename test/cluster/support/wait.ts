@@ -3,6 +3,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Far more than anything takes that goes well; only a test that fails waits for so long. */
 export const patienceMs = 60_000;
 
+const firstPauseMs = 30;
+const longestPauseMs = 250;
+
+/** How long to rest before the same question is asked once more: it costs the machine something, and is late by a twentieth at most. */
+function pauseMs(waitedMs: number): number {
+  return Math.min(longestPauseMs, firstPauseMs + waitedMs / 20);
+}
+
 /**
  * Asks until the answer will do, and resolves with it. A question that throws is asked again.
  * @throws at the deadline, with the last answer
@@ -13,7 +21,7 @@ export async function waitFor<T>(
   accepts: (answer: T) => boolean,
   deadlineMs = patienceMs,
 ): Promise<T> {
-  const end = performance.now() + deadlineMs;
+  const start = performance.now();
   for (;;) {
     let last: unknown;
     try {
@@ -23,10 +31,11 @@ export async function waitFor<T>(
     } catch (thrown) {
       last = thrown;
     }
-    if (performance.now() > end) {
+    const waitedMs = performance.now() - start;
+    if (waitedMs > deadlineMs) {
       const seen = last instanceof Error ? String(last) : JSON.stringify(last, null, 1);
       throw new Error(`Not within ${deadlineMs / 1000} s: ${what}. The last answer:\n${seen}`);
     }
-    await delay(30);
+    await delay(pauseMs(waitedMs));
   }
 }

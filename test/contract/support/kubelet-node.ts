@@ -5,9 +5,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { ContainerResponse } from '../../../src/allocation/response.ts';
 import { parseScenario } from '../../../src/inventory/simulated/scenario.ts';
 import { startAgent, type AgentProcess } from '../../../src/simulator/agent-process.ts';
-import type { EventOf, KubeletEvent } from '../../../src/simulator/kubelet-events.ts';
-import { StandInKubelet, type StandInKubeletOptions } from '../../../src/simulator/kubelet.ts';
-import type { Pod, PodSpec } from '../../../src/simulator/pod.ts';
+import type { EventOf, KubeletEvent } from '../../../src/simulator/kubelet/kubelet-events.ts';
+import { StandInKubelet, type StandInKubeletOptions } from '../../../src/simulator/kubelet/kubelet.ts';
+import type { Pod, PodSpec } from '../../../src/simulator/kubelet/pod.ts';
 import { cleanEnvironment, program } from './program.ts';
 
 /** The resource of whole GPUs. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { mustSkip } from '../../support/nvml-header.ts';
 import { standInLibrary } from '../../support/nvml-library.ts';
 import { parsePrometheusText } from './prometheus-text.ts';
@@ -35,6 +36,25 @@ export async function startOnEightGpus(): Promise<RunningAgent> {
 /** Replaces the scenario. */
 export async function setScenario(node: RunningAgent, scenario: string): Promise<void> {
   await node.write('scenario', `${scenario}\n`);
+}
+
+/**
+ * Has the driver tell of an event, again and again until the test is content: what happens before the helper asks for events is not told.
+ * @param lines what the scenario holds besides
+ */
+export async function tell(
+  node: RunningAgent,
+  event: string,
+  until: Promise<unknown>,
+  lines = '',
+): Promise<void> {
+  const scope = new AbortController();
+  const done = until.finally(() => scope.abort());
+  for (let serial = 1; !scope.signal.aborted; serial += 1) {
+    await setScenario(node, `${lines}\nevent ${serial} ${event}`);
+    await delay(500, undefined, { signal: scope.signal }).catch(() => undefined);
+  }
+  await done;
 }
 
 /** The process that holds the driver's library; throws unless there is exactly one. */

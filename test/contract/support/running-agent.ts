@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { stringify } from 'yaml';
 import { type AgentProcess, type LogLine, startAgent } from '../../../src/simulator/agent-process.ts';
-import { type StandInKubelet, startKubelet } from '../../../src/simulator/kubelet.ts';
-import type { Pod } from '../../../src/simulator/pod.ts';
+import { type StandInKubelet, startKubelet } from '../../../src/simulator/kubelet/kubelet.ts';
+import type { Pod } from '../../../src/simulator/kubelet/pod.ts';
 import { cleanEnvironment, program } from './program.ts';
 
 /** The resource that the tests ask for. */

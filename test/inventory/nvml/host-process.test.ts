@@ -13,7 +13,7 @@ test.each([
   ['spawn itself throws', { ...command, args: ['a\0b'] }, /null bytes/],
 ])('a helper that cannot be started has ended: %s', async (_what, broken, message) => {
   const host = startHostProcess(broken);
-  void host.ask({ id: 1, ask: 'open' }, () => {});
+  void host.ask({ id: 1, ask: 'open', callMs: 1 }, () => {});
   const end = await host.ended;
   expect(end).toMatchObject({ exitCode: null, signal: null });
   expect(end.startError?.message).toMatch(message);
@@ -33,6 +33,7 @@ test('without a free file descriptor a reading fails in words, and nothing else 
       return startHostProcess(command);
     },
     isAbsent: () => false,
+    onNews: () => undefined,
     onLost: (reason) => void lost.push(reason),
   });
   await expect(supervisor.snapshot()).rejects.toMatchObject({

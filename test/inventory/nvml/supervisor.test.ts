@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Snapshot } from '../../../src/inventory/gpu.ts';
 import type { HostAnswer, HostEnd, HostProcess } from '../../../src/inventory/nvml/host-process.ts';
-import type { HostRequest, HostStep } from '../../../src/inventory/nvml/protocol.ts';
+import type { HostNews, HostRequest, HostStep } from '../../../src/inventory/nvml/protocol.ts';
 import { Supervisor } from '../../../src/inventory/nvml/supervisor.ts';
 import type { Clock } from '../../../src/lib/clock.ts';
 import { silentLog } from '../../../src/lib/log.ts';
@@ -85,6 +85,68 @@ describe('restarts', () => {
   });
 });
 
+describe('a thread of the helper that hangs', () => {
+  const stuck: HostNews = { kind: 'stuck', reason: 'a call for events did not come back' };
+  const helper = (...answers: readonly Answer[]): Script => ({ mortal: true, answers: [good, ...answers] });
+  /** Of each snapshot, why events were not to be followed. */
+  const unwatched = (asked: readonly HostRequest[]): (string | null)[] =>
+    asked.flatMap((request) => (request.ask === 'snapshot' ? [request.unwatched] : []));
+
+  test('costs the helper at once while it is idle, and events a pause that doubles', async () => {
+    await using node = setUp([helper(good), helper(good, good), helper(good, good), helper(good)]);
+    await node.supervisor.snapshot();
+    node.tell(stuck);
+    expect(node.lost).toEqual([expect.stringContaining('did not come back. The helper process was ended')]);
+    await node.supervisor.snapshot();
+    node.clock.advance(5 * minute);
+    await node.supervisor.snapshot();
+    expect(unwatched(node.asked)).toEqual([null, expect.stringMatching(/not followed for 5 min/), null]);
+    node.tell(stuck);
+    await node.supervisor.snapshot();
+    node.clock.advance(10 * minute);
+    await node.supervisor.snapshot();
+    expect(unwatched(node.asked).slice(3)).toEqual([expect.stringMatching(/for 10 min/), null]);
+    expect(node.started()).toBe(3);
+  });
+
+  test('does not cost the answer that is under way', async () => {
+    const slow = { steps: [{ at: 'count' as const }], everyMs: 1_000, last: good };
+    await using node = setUp([helper(slow), helper(good)]);
+    const answer = node.supervisor.snapshot();
+    while (node.asked.at(-1)?.ask !== 'snapshot') await new Promise((resolve) => setImmediate(resolve));
+    node.tell(stuck);
+    expect(node.lost).toEqual([]);
+    expect(await answer).toBe(empty);
+    expect(node.lost).toHaveLength(1);
+    expect(await node.supervisor.snapshot()).toBe(empty);
+    expect(node.started()).toBe(2);
+  });
+});
+
+describe('news', () => {
+  const changed: HostNews = { kind: 'changed', reason: 'MIG' };
+
+  test('are passed on, and not those of a helper that was lost', async () => {
+    await using node = setUp([{ mortal: true, answers: [good, good, 'silence'] }]);
+    await node.supervisor.snapshot();
+    node.tell(changed);
+    await expect(node.supervisor.snapshot()).rejects.toMatchObject({ code: 'driver-failed' });
+    node.tell(changed);
+    expect(node.news).toEqual([changed]);
+  });
+});
+
+describe('signs', () => {
+  test('start no helper', async () => {
+    await using node = setUp([{ mortal: true, answers: [good, good, 'silence'] }]);
+    await expect(node.supervisor.signs()).rejects.toMatchObject({ code: 'driver-failed' });
+    await node.supervisor.snapshot();
+    await expect(node.supervisor.signs()).rejects.toThrow('did not answer within 10 s');
+    await expect(node.supervisor.signs()).rejects.toThrow('No NVML helper process is at hand');
+    expect(node.started()).toBe(1);
+  });
+});
+
 describe('a node without a driver', () => {
   const none: HostAnswer = { kind: 'failure', failure: { code: 'no-driver', message: 'no library' } };
   const bare = { mortal: true, answers: [none] };
@@ -127,6 +189,9 @@ function setUp(scripts: readonly Script[]) {
   const node = { absent: false };
   const released: number[] = [];
   const lost: string[] = [];
+  const news: HostNews[] = [];
+  const asked: HostRequest[] = [];
+  let tell: (news: HostNews) => void = () => undefined;
   let started = 0;
   const silent = Promise.withResolvers<void>();
   const startHost = (): HostProcess => {
@@ -137,7 +202,8 @@ function setUp(scripts: readonly Script[]) {
     return {
       pid,
       ended: end.promise,
-      async ask(_request: HostRequest, onStep) {
+      async ask(request: HostRequest, onStep) {
+        asked.push(request);
         const answer = script.answers[turn] ?? 'silence';
         turn += 1;
         if (answer === 'crash') end.resolve({ exitCode: null, signal: 'SIGSEGV', startError: null });
@@ -150,6 +216,7 @@ function setUp(scripts: readonly Script[]) {
         }
         return answer.last;
       },
+      listen: (onNews) => void (tell = onNews),
       kill: () => {
         if (script.mortal) end.resolve({ exitCode: null, signal: 'SIGKILL', startError: null });
       },
@@ -163,6 +230,7 @@ function setUp(scripts: readonly Script[]) {
     startHost,
     isAbsent: () => node.absent,
     onLost: (reason) => void lost.push(reason),
+    onNews: (told) => void news.push(told),
   });
   return {
     node,
@@ -170,6 +238,9 @@ function setUp(scripts: readonly Script[]) {
     clock,
     released,
     lost,
+    news,
+    asked,
+    tell: (told: HostNews) => tell(told),
     started: () => started,
     silent,
     [Symbol.asyncDispose]: () => supervisor[Symbol.asyncDispose](),

@@ -31,6 +31,7 @@ describe('the tables hold every key and no other', () => {
     ['`gpus` and `overrides`', Object.keys(gpus.unwrap().element.shape)],
     ['MIG instances', ['profile', 'gpuInstanceId', 'computeInstanceId', 'memoryMiB']],
     ['`links`', Object.keys(links.unwrap().element.shape)],
+    ['Reports', ['gpuInstanceId', 'computeInstanceId', 'count', 'id']],
     ['`timeline`', timeline.unwrap().element.options.map((option) => option.shape.do.value)],
   ])('%s', (heading, keys) => {
     expect(tableKeys(heading).toSorted()).toEqual([...keys].toSorted());

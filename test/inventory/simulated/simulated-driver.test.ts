@@ -43,8 +43,8 @@ function listen(
   return { reasons, end: gather() };
 }
 
-function describe({ kind, reason }: DriverEvent): string {
-  return `${kind}: ${reason}`;
+function describe(event: DriverEvent): string {
+  return `${event.kind}: ${'reason' in event ? event.reason : event.incident.kind}`;
 }
 
 test('the timeline changes snapshots and tells of it, each event once', async () => {

@@ -16,6 +16,8 @@ int mig_parent(nvmlDevice_t device, int *mig);
 const struct mig_device *mig_device(int gpu, int mig);
 /* Handles of this initialisation; the MIG device's own where `mig` is not NONE. */
 void give_handle(nvmlDevice_t *device, int gpu, int mig);
+/* Number of this initialisation. */
+unsigned int current_generation(void);
 nvmlReturn_t copy_out(char *to, unsigned int length, const char *text);
 
 #pragma GCC visibility pop

@@ -45,6 +45,7 @@ nvmlReturn_t nvmlDeviceGetSramEccErrorStatus(nvmlDevice_t device, nvmlEccSramErr
     if (status->version != nvmlEccSramErrorStatus_v1) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     memset(status, 0, sizeof *status);
     status->version = nvmlEccSramErrorStatus_v1;
+    status->bThresholdExceeded = gpu->sram_exceeded;
     return NVML_SUCCESS;
 }
 
@@ -108,5 +109,19 @@ nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t device, unsign
         list[i].usedGpuMemory = gpu->processes[i].mib << 20;
         list[i].gpuInstanceId = list[i].computeInstanceId = 0xffffffff;
     }
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetCurrentClocksEventReasons(nvmlDevice_t device, unsigned long long *reasons)
+{
+    ASK_GPU(device, reasons);
+    *reasons = gpu->slowdowns;
+    return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetCurrentClocksThrottleReasons(nvmlDevice_t device, unsigned long long *reasons)
+{
+    ASK_GPU(device, reasons);
+    *reasons = gpu->slowdowns;
     return NVML_SUCCESS;
 }

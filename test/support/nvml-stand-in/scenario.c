@@ -1,11 +1,13 @@
 #include "scenario.h"
 
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* The one that is being read. */
 static struct scenario scenario;
 
 static void set_defaults(void)
@@ -29,6 +31,7 @@ static void set_defaults(void)
         gpu->architecture = NVML_DEVICE_ARCH_HOPPER;
         gpu->numa = NONE;
         gpu->max_mig = 7;
+        gpu->events = nvmlEventTypeAll;
         gpu->temperature = 31;
         gpu->power = 72000;
         gpu->link_count = MAX_LINKS;
@@ -101,6 +104,12 @@ static int set_property(struct gpu *gpu, const char *key, const char *value)
     if (strcmp(key, "ecc") == 0) {
         gpu->ecc = NONE;
         return strcmp(value, "none") == 0 || sscanf(value, "%lld", &gpu->ecc) == 1;
+    }
+    if (strcmp(key, "sram") == 0) return sscanf(value, "%u", &gpu->sram_exceeded) == 1;
+    if (strcmp(key, "slowdowns") == 0) return sscanf(value, "%llx", &gpu->slowdowns) == 1;
+    if (strcmp(key, "events") == 0) {
+        gpu->events = 0;
+        return strcmp(value, "none") == 0 || sscanf(value, "%llx", &gpu->events) == 1;
     }
     if (strcmp(key, "remapped") == 0) return sscanf(value, "%u %u %u %u", r, r + 1, r + 2, r + 3) == 4;
     if (strcmp(key, "temperature") == 0) return sscanf(value, "%u", &gpu->temperature) == 1;
@@ -192,6 +201,31 @@ static int set_link_count(int gpu, int count)
     return 1;
 }
 
+/* `<serial> <gpu> <type> [<data> [<GPU instance> <compute instance> [<times>]]]`; `?` is a GPU that nobody knows. */
+static int add_event(int serial, const char *gpu, const char *type, const char *rest)
+{
+    static const struct { const char *name; unsigned long long bit; } types[] = {
+        {"xid", nvmlEventTypeXidCriticalError},
+        {"ecc", nvmlEventTypeDoubleBitEccError},
+        {"unavailable", nvmlEventTypeGpuUnavailableError},
+        {"recovery-action", nvmlEventTypeGpuRecoveryAction},
+        {"mig", nvmlEventMigConfigChange},
+        {"clock", nvmlEventTypeClock},
+    };
+    struct event *event = &scenario.events[scenario.event_count];
+    char gi[16] = "-", ci[16] = "-";
+
+    if (scenario.event_count == MAX_EVENTS) return 0;
+    *event = (struct event){serial, strcmp(gpu, "?") == 0 ? ANY : gpu_number(gpu), 0, 0, 0xffffffff, 0xffffffff, 1};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (strcmp(type, types[i].name) == 0) event->type = types[i].bit;
+    sscanf(rest, "%llu %15s %15s %u", &event->data, gi, ci, &event->times);
+    if (strcmp(gi, "-") != 0 && sscanf(gi, "%u", &event->gpu_instance) != 1) return 0;
+    if (strcmp(ci, "-") != 0 && sscanf(ci, "%u", &event->compute_instance) != 1) return 0;
+    scenario.event_count++;
+    return event->type != 0 && event->gpu >= ANY;
+}
+
 static int set_gpus(int gpu, const char *key, const char *value)
 {
     for (int i = 0; i < MAX_GPUS; i++)
@@ -223,6 +257,9 @@ static int read_line(const char *line)
     }
     if (sscanf(line, " fault %79s %31s %127[^\n]", word, other, rest) == 3)
         return add_fault(word, other, rest);
+    if (sscanf(line, " event-rate %u", &scenario.event_rate) == 1) return 1;
+    if (sscanf(line, " event %d %79s %31s %127[^\n]", &a, word, other, rest) >= 3)
+        return add_event(a, word, other, rest);
     if (sscanf(line, " mig %79s %127[^\n]", word, rest) == 2)
         return gpu_number(word) >= 0 && add_mig_device(gpu_number(word), rest);
     return 0;
@@ -242,19 +279,26 @@ static void read_file(const char *path)
     fclose(file);
 }
 
+/* A new one for each change, and the old ones are kept: another thread may be reading them. */
 const struct scenario *current_scenario(void)
 {
-    static int loaded;
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct scenario *current;
     static struct stat last;
     const char *path = getenv("NVML_STAND_IN_SCENARIO");
+    const struct scenario *found;
     struct stat now;
 
+    pthread_mutex_lock(&lock);
     if (!path || stat(path, &now) != 0) memset(&now, 0, sizeof now);
-    if (loaded && now.st_ino == last.st_ino && now.st_size == last.st_size &&
-        now.st_mtim.tv_sec == last.st_mtim.tv_sec && now.st_mtim.tv_nsec == last.st_mtim.tv_nsec)
-        return &scenario;
-    last = now;
-    loaded = 1;
-    read_file(path ? path : "");
-    return &scenario;
+    if (!current || now.st_ino != last.st_ino || now.st_size != last.st_size ||
+        now.st_mtim.tv_sec != last.st_mtim.tv_sec || now.st_mtim.tv_nsec != last.st_mtim.tv_nsec) {
+        last = now;
+        read_file(path ? path : "");
+        current = malloc(sizeof scenario);
+        *current = scenario;
+    }
+    found = current;
+    pthread_mutex_unlock(&lock);
+    return found;
 }

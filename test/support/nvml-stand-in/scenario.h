@@ -5,7 +5,7 @@
 #define NVML_NO_UNVERSIONED_FUNC_DEFS
 #include "nvml.h"
 
-enum { MAX_GPUS = 16, MAX_LINKS = NVML_NVLINK_MAX_LINKS, MAX_FAULTS = 64, MAX_PROCESSES = 8, MAX_MIG = 8, NONE = -1, ANY = -1 };
+enum { MAX_GPUS = 16, MAX_LINKS = NVML_NVLINK_MAX_LINKS, MAX_FAULTS = 64, MAX_PROCESSES = 8, MAX_MIG = 8, MAX_EVENTS = 256, NONE = -1, ANY = -1 };
 
 enum link_kind { LINK_OFF, LINK_GPU, LINK_SWITCH };
 
@@ -42,6 +42,9 @@ struct gpu {
     unsigned int clique;
     unsigned int recovery_action;
     long long ecc;              /* NONE: not supported */
+    unsigned int sram_exceeded;
+    unsigned long long slowdowns; /* nvmlClocksEventReason… */
+    unsigned long long events;  /* types that it tells of; 0: not supported */
     unsigned int remapped[4];   /* corrected, uncorrected, pending, failed */
     unsigned int temperature, power, utilization;
     int link_count;
@@ -61,6 +64,15 @@ struct fault {
     int turns;          /* how often it happens; 0: always */
 };
 
+/* Something that the driver tells once to every set of events that was there before it. */
+struct event {
+    int serial;         /* later ones have higher numbers */
+    int gpu;            /* ANY: one that is not listed */
+    unsigned long long type, data;
+    unsigned int gpu_instance, compute_instance;
+    unsigned int times;
+};
+
 struct scenario {
     char driver_version[80];
     int cuda_version;
@@ -69,9 +81,12 @@ struct scenario {
     nvmlGpuTopologyLevel_t topology[MAX_GPUS][MAX_GPUS];
     int fault_count;
     struct fault faults[MAX_FAULTS];
+    int event_count;
+    struct event events[MAX_EVENTS];
+    unsigned int event_rate;    /* of one event, a second; 0: at once */
 };
 
-/* The scenario as its file stands now. */
+/* The scenario as its file stands now; stays as it is when the file changes. */
 __attribute__((visibility("hidden"))) const struct scenario *current_scenario(void);
 
 #endif

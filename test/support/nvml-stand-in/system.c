@@ -37,7 +37,7 @@ static nvmlReturn_t play_faults(const char *call, int gpu, int mig)
         if (strcmp(fault->call, "*") != 0 && strcmp(fault->call, call) != 0) continue;
         if (fault->gpu != ANY && fault->gpu != gpu) continue;
         if (fault->mig != ANY && fault->mig != mig) continue;
-        if (fault->turns > 0 && ++played[i] > fault->turns) continue;
+        if (fault->turns > 0 && __atomic_add_fetch(&played[i], 1, __ATOMIC_RELAXED) > fault->turns) continue;
         if (fault->kind == FAULT_RETURN) return (nvmlReturn_t)fault->value;
         if (fault->kind == FAULT_SLOW) sleep_ms(fault->value);
         if (fault->kind == FAULT_CRASH) raise(SIGSEGV);
@@ -87,6 +87,11 @@ void give_handle(nvmlDevice_t *device, int gpu, int mig)
 {
     struct nvmlDevice_st *handle = &handles[generation % GENERATIONS][gpu][1 + mig];
     memcpy(device, &handle, sizeof handle);
+}
+
+unsigned int current_generation(void)
+{
+    return generation;
 }
 
 nvmlReturn_t copy_out(char *to, unsigned int length, const char *text)
