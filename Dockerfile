@@ -1,6 +1,6 @@
 # The agent's image, for linux/amd64 and linux/arm64:
 #
-#     docker build --tag slicewise .
+#     docker build --tag slicewise --build-arg REVISION=$(git rev-parse HEAD) .
 #
 # Both bases are pinned; another one, or a newer digest, is given as a build argument. The first needs npm and a shell, the second glibc
 # and libstdc++. Nothing else of either is used: Node itself comes from the lock file, the one with which everything is tested.
@@ -15,6 +15,8 @@ COPY package.json package-lock.json ./
 # No script of a package is needed.
 RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY . .
+# The commit that this is built from, which `slicewise version` says.
+ARG REVISION=
 # Built where it will lie: the compiled code that is kept with the program counts for its path, and for this Node.
 RUN node_modules/.bin/node scripts/bundle.ts /usr/lib/slicewise
 # All that the image adds to its base. There is no env(1) in it, and of koffi only what is loaded.

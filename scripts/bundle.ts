@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 
 /**
- * Builds the program as it is installed, koffi apart: `node scripts/bundle.ts [FOLDER]`, default `dist`.
+ * Builds the program as it is installed, koffi apart: `node scripts/bundle.ts [FOLDER]`, default `dist`. The commit that it is built
+ * from is what the variable REVISION says, if it is set.
  *
  *     slicewise.cjs      what is run; picks program or host
  *     program.cjs        every command
@@ -53,7 +54,10 @@ const common: BuildOptions = {
   minifySyntax: true,
   minifyWhitespace: true,
   external: ['koffi'],
-  define: { parsedContracts: JSON.stringify(contracts) },
+  define: {
+    parsedContracts: JSON.stringify(contracts),
+    builtFromCommit: JSON.stringify(process.env['REVISION'] ?? ''),
+  },
   plugins: [embedContracts, setApiApart],
   logLevel: 'warning',
 };

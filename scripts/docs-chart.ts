@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { format, resolveConfig } from 'prettier';
 import { isMap, isScalar, parseDocument, type Node, type Pair, type YAMLMap } from 'yaml';
+import { formatPage, markdownTable } from './markdown.ts';
 
 /** Where the generated page lies. */
 export const chartPage = new URL('../charts/slicewise/README.md', import.meta.url);
@@ -23,11 +23,8 @@ export async function renderChartPage(): Promise<string> {
     `\`${JSON.stringify(preset)}\``,
     description,
   ]);
-  const table = [['Value', 'Default', 'What it is'], ['---', '---', '---'], ...rows]
-    .map((cells) => `| ${cells.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`)
-    .join('\n');
-  const options = (await resolveConfig(chartPage)) ?? {};
-  return format(words.replace('<!-- values -->', table), { ...options, parser: 'markdown' });
+  const table = markdownTable(['Value', 'Default', 'What it is'], rows);
+  return formatPage(chartPage, words.replace('<!-- values -->', table));
 }
 
 /**

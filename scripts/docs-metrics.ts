@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
-import { format, resolveConfig } from 'prettier';
 import { definitions, type Definition } from '../src/metrics/definitions.ts';
+import { formatPage, markdownTable } from './markdown.ts';
 
 /** Where the generated page lies. */
 export const metricsPage = new URL('../docs/metrics.md', import.meta.url);
@@ -14,10 +14,8 @@ export async function renderMetricsPage(): Promise<string> {
     Object.entries(labels).map(describeLabel).join('<br>') || '–',
     help,
   ]);
-  const head = ['Name', 'Kind', 'Labels', 'What it says'];
-  const table = [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-  const options = (await resolveConfig(metricsPage)) ?? {};
-  return format(words.replace('<!-- metrics -->', table), { ...options, parser: 'markdown' });
+  const table = markdownTable(['Name', 'Kind', 'Labels', 'What it says'], rows);
+  return formatPage(metricsPage, words.replace('<!-- metrics -->', table));
 }
 
 function describeLabel([label, values]: readonly [string, Definition['labels'][string]]): string {

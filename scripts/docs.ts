@@ -1,10 +1,10 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { format, resolveConfig } from 'prettier';
 import { settingJsonSchema, type JsonSchema } from '../src/config/json-schema.ts';
 import { describeMissing, type Setting, type SettingGroup } from '../src/config/setting.ts';
 import { settingRows } from '../src/config/settings.ts';
 import { chartPage, renderChartPage } from './docs-chart.ts';
 import { metricsPage, renderMetricsPage } from './docs-metrics.ts';
+import { formatPage, markdownTable } from './markdown.ts';
 
 /** Where the generated page lies. */
 export const configurationPage = new URL('../docs/configuration.md', import.meta.url);
@@ -15,8 +15,7 @@ export async function renderConfigurationPage(): Promise<string> {
   const page = words.replaceAll(/<!-- table: (\w+(?: \w+)*) -->/g, (_match, groups: string) =>
     table(groups.split(' ') as SettingGroup[]),
   );
-  const options = (await resolveConfig(configurationPage)) ?? {};
-  return format(page, { ...options, parser: 'markdown' });
+  return formatPage(configurationPage, page);
 }
 
 /** The settings of some groups, with a row for each key inside of a structured value. */
@@ -29,9 +28,7 @@ function table(groups: readonly SettingGroup[]): string {
     settingRow(key, setting, hasFlags),
     ...innerRows(key, setting, hasFlags),
   ]);
-  return [head, head.map(() => '---'), ...body]
-    .map((cells) => `| ${cells.map(escapeCell).join(' | ')} |`)
-    .join('\n');
+  return markdownTable(head, body);
 }
 
 function settingRow(key: string, setting: Setting<unknown>, hasFlags: boolean): string[] {
@@ -77,10 +74,6 @@ function fileForm(value: unknown): string {
 
 function code(text: string): string {
   return `\`${text}\``;
-}
-
-function escapeCell(text: string): string {
-  return text.replaceAll('|', String.raw`\|`).replaceAll(/<(?=[a-z])(?!br>)/g, String.raw`\<`);
 }
 
 /** Writes the pages, or with --check says whether those that are there are current. */
