@@ -33,6 +33,30 @@ export function countVitestReport(report: string | null): Counts {
   return { passed: numPassedTests, failed: numFailedTests + unloaded.length };
 }
 
+/**
+ * Names the tests of a report that failed, and those that passed at a second try only, each with the first line of what went wrong.
+ * @param report text of the file; `null` when the run ended before there was one
+ */
+export function nameTroubles(report: string | null): readonly string[] {
+  if (report === null) return [];
+  const { testResults } = JSON.parse(report) as {
+    readonly testResults: readonly {
+      readonly assertionResults: readonly {
+        readonly fullName: string;
+        readonly status: string;
+        readonly failureMessages: readonly string[] | null;
+      }[];
+    }[];
+  };
+  return testResults.flatMap(({ assertionResults }) =>
+    assertionResults.flatMap(({ fullName, status, failureMessages }) => {
+      const [why] = (failureMessages ?? []).map((message) => message.split('\n')[0] ?? '');
+      if (status === 'failed') return [`FAILED: ${fullName}: ${why ?? 'no reason came'}`];
+      return why === undefined ? [] : [`passed at the second try: ${fullName}: ${why}`];
+    }),
+  );
+}
+
 /** What is read of a line that the demo prints for one of its steps. */
 export interface Step {
   readonly ok: boolean;

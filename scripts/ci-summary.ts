@@ -3,7 +3,14 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { countSteps, countVitestReport, readStep, settleCounts, type Counts } from './ci-counts.ts';
+import {
+  countSteps,
+  countVitestReport,
+  nameTroubles,
+  readStep,
+  settleCounts,
+  type Counts,
+} from './ci-counts.ts';
 
 /** A script of package.json that checks things. */
 interface Runner {
@@ -13,6 +20,8 @@ interface Runner {
   count(output: string, exitCode: number): Counts;
   /** Longer than it takes; one that hangs is ended together with what it started. */
   readonly limitSeconds: number;
+  /** What of it to say once more at the end, where it is looked for first. */
+  readonly troubles?: () => readonly string[];
   /** What to show of each line that it prints; all of it when left out. */
   readonly show?: (line: string) => string;
 }
@@ -57,40 +66,49 @@ const groups: readonly (readonly Runner[])[] = [
 ];
 
 function vitest(script: string, limitSeconds: number): Runner {
-  const report = join(reports, `${script.replace(':', '-')}.json`);
+  const path = join(reports, `${script.replace(':', '-')}.json`);
+  const report = (): string | null => (existsSync(path) ? readFileSync(path, 'utf8') : null);
   return {
     script,
     limitSeconds,
-    options: ['--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
-    count: () => countVitestReport(existsSync(report) ? readFileSync(report, 'utf8') : null),
+    options: ['--reporter=default', '--reporter=json', `--outputFile.json=${path}`],
+    count: () => countVitestReport(report()),
+    troubles: () => nameTroubles(report()),
   };
 }
 
 /** Runs every runner, whatever became of the one before, and prints the sum as the last line. */
 async function main(): Promise<void> {
   let [passed, failed] = [0, 0];
+  const troubles: string[] = [];
   const ahead = startAhead(['npm', 'run', '-s', 'cluster:build']);
   try {
     for (const group of groups) {
       if (group.some(({ script }) => script === 'test:cluster')) print(await ahead);
       const running = group.map((runner) => ({ runner, words: new Words(), startedMs: performance.now() }));
       const outcomes = running.map(({ runner, words }) => run(runner, words).catch(failedToRun));
-      for (const [at, { runner, words, startedMs }] of running.entries()) {
-        print(`== npm run ${runner.script}`);
-        words.sayNow();
-        const { output, exitCode, endedMs } = (await outcomes[at]) as Outcome;
-        const seconds = Math.round((endedMs - startedMs) / 1000);
-        const counts = settleCounts(runner.count(output, exitCode), exitCode);
-        print(
-          `== ${runner.script}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}, ${seconds} s`,
-        );
-        passed += counts.passed;
-        failed += counts.failed;
+      try {
+        for (const [at, { runner, words, startedMs }] of running.entries()) {
+          print(`== npm run ${runner.script}`);
+          words.sayNow();
+          const { output, exitCode, endedMs } = (await outcomes[at]) as Outcome;
+          const seconds = Math.round((endedMs - startedMs) / 1000);
+          const counts = settleCounts(runner.count(output, exitCode), exitCode);
+          print(
+            `== ${runner.script}: ${counts.passed} passed, ${counts.failed} failed, exit code ${exitCode}, ${seconds} s`,
+          );
+          passed += counts.passed;
+          failed += counts.failed;
+          troubles.push(...(runner.troubles?.() ?? []));
+        }
+      } finally {
+        for (const { words } of running) words.sayNow();
       }
     }
   } finally {
     rmSync(reports, { recursive: true });
   }
+  for (const trouble of troubles) print(trouble);
   print(`${passed} passed, ${failed} failed`);
   process.exitCode = failed === 0 ? 0 : 1;
 }

@@ -37,6 +37,8 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 300_000,
           sequence: { groupOrder: 2 },
+          // A machine that stands still for a second makes a kubelet late; a second try is told at the end. A double booking has none.
+          retry: { count: 1, condition: /^(?!.*booked twice)/s },
           // Kubernetes' client takes a second to load; nothing of a test stays in a module.
           isolate: false,
           // A worker has a cluster of its own; where one runs already it is the only one.

@@ -31,7 +31,7 @@ onCluster('an agent that is replaced again and again', () => {
       await annotate([text, ...tally(failed)].join('; '));
 
       expect(changes).toBeGreaterThan(5);
-      expect(doubleUses(fates)).toEqual([]);
+      expect(doubleUses(fates), 'GPUs that are booked twice').toEqual([]);
       const uses = fates.flatMap((fate) => (fate.kind === 'ran' ? [fate.use] : []));
       for (const { gpu } of uses) expect(node.gpus.ids.filter((id) => !kept.includes(id))).toContain(gpu);
       const witnessed = uses.filter(({ given }) => given !== null);

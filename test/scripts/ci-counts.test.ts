@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest';
-import { countSteps, countVitestReport, readStep, settleCounts } from '../../scripts/ci-counts.ts';
+import {
+  countSteps,
+  countVitestReport,
+  nameTroubles,
+  readStep,
+  settleCounts,
+} from '../../scripts/ci-counts.ts';
 
 test.each([
   ['all is good', { passed: 3, failed: 0 }, 0, { passed: 3, failed: 0 }],
@@ -28,6 +34,29 @@ test('a report of vitest is counted, with files that could not be loaded', () =>
 
 test('a report that was never written counts nothing', () => {
   expect(countVitestReport(null)).toEqual({ passed: 0, failed: 0 });
+});
+
+test('tests that failed, or passed at the second try, are named with the first line of why', () => {
+  const test = (fullName: string, status: string, failureMessages: readonly string[] | null): object => ({
+    fullName,
+    status,
+    failureMessages,
+  });
+  const report = JSON.stringify({
+    testResults: [
+      { assertionResults: [test('a', 'passed', []), test('b', 'passed', ['Error: late\n    at b.ts:1'])] },
+      {
+        assertionResults: [test('c', 'failed', ['Error: no', 'Error: again no']), test('d', 'failed', null)],
+      },
+      { assertionResults: [test('e', 'skipped', null)] },
+    ],
+  });
+  expect(nameTroubles(report)).toEqual([
+    'passed at the second try: b: Error: late',
+    'FAILED: c: Error: no',
+    'FAILED: d: no reason came',
+  ]);
+  expect(nameTroubles(null)).toEqual([]);
 });
 
 test.each([
