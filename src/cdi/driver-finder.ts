@@ -57,8 +57,14 @@ export class DriverFinder {
         sockets: sockets.found.map((file) => this.#onHost(file)),
       },
       missing: [...programs.missing, ...firmware.missing, ...sockets.missing],
-      trouble: libraries.trouble === null ? null : `${this.#options.seenAt}: ${libraries.trouble}`,
+      trouble: libraries.trouble === null ? null : `${this.#describeRoot()}: ${libraries.trouble}`,
     };
+  }
+
+  /** An administrator knows it by its path on the host; in the agent's container it may be mounted elsewhere. */
+  #describeRoot(): string {
+    const { onHost, seenAt } = this.#options;
+    return seenAt === onHost ? onHost : `${onHost}, seen at ${seenAt}`;
   }
 
   async #libraries(running: string | null): Promise<DriverLibraries> {

@@ -126,7 +126,7 @@ describe('the specs of a node', () => {
     const node = await madeUpNode();
     const { texts, trouble, missing } = await node.describe(twoGpus);
     await expect(golden(texts)).toMatchFileSnapshot('../golden/cdi-bare.json');
-    expect(trouble).toEqual([expect.stringContaining(node.root)]);
+    expect(trouble).toEqual([expect.stringContaining(`, seen at ${node.root}: it holds no libcuda.so`)]);
     expect(missing).toContain('nvidia-smi');
   });
 

@@ -55,7 +55,7 @@ const driverRoots: Readonly<
       mounts: ['/usr/bin/nvidia-persistenced', '/usr/bin/nvidia-smi'],
       links: [],
     },
-    says: (root) => [`CDI: ${root}: it holds no libcuda.so or libnvidia-ml.so`],
+    says: (root) => [`CDI: ${root}, seen at /driver-root: it holds no libcuda.so or libnvidia-ml.so`],
   },
   'with two versions of the driver': {
     change: async (root) => {
@@ -64,7 +64,7 @@ const driverRoots: Readonly<
     },
     sight: {},
     says: (root) => [
-      `CDI: ${root}: it holds libraries of driver ${driverVersion} and 590.48.01; ${driverVersion} is taken, because it is the one that is running`,
+      `CDI: ${root}, seen at /driver-root: it holds libraries of driver ${driverVersion} and 590.48.01; ${driverVersion} is taken, because it is the one that is running`,
     ],
   },
   'with links that lead nowhere, in circles, and out of it': {
@@ -87,7 +87,7 @@ onCluster('a container that is given GPUs by CDI name', () => {
     'has all that belongs to them and nothing of another GPU, under %s',
     async (strategy) => {
       await using driver = await installOnNode(gpus);
-      await using node = await openClusterNode({ gpus });
+      await using node = await openClusterNode({ gpus, values: driver.values });
       await node.startServingAgent([...driver.args, `--device-list-strategy=${strategy}`]);
       const none = pod('none', { containers: [container('main', 0)] });
       await Promise.all([gpuPod('one', 1), gpuPod('two', 2), none].map((each) => node.pods.run(each)));
@@ -107,7 +107,7 @@ onCluster('a container that is given GPUs by CDI name', () => {
     async (_name, { change, sight, says }) => {
       await using driver = await installOnNode(gpus);
       await change(driver.root);
-      await using node = await openClusterNode({ gpus });
+      await using node = await openClusterNode({ gpus, values: driver.values });
       const agent = await node.startServingAgent([...driver.args, '--device-list-strategy=cdi-cri']);
       await node.pods.run(gpuPod('one', 1));
       const [id = ''] = (await node.holdings())['one/main'] ?? [];
