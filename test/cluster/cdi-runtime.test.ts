@@ -14,7 +14,7 @@ const gpus = 2;
 onCluster('a container runtime', () => {
   test('without CDI leaves devices of annotations out without a word, refuses those of the CRI field, and makes good later', async () => {
     await using driver = await installOnNode(gpus);
-    await using node = await openClusterNode({ gpus });
+    await using node = await openClusterNode({ gpus, values: driver.values });
     await whileWithoutCdi(node.cluster, async () => {
       const agent = await node.startServingAgent([...driver.args, '--device-list-strategy=cdi-annotations']);
       await node.pods.run(gpuPod('by-annotation', 1));
@@ -37,7 +37,7 @@ onCluster('a container runtime', () => {
 
   test('that starts again asks nothing new of the agent, and knows the specs', async () => {
     await using driver = await installOnNode(gpus);
-    await using node = await openClusterNode({ gpus });
+    await using node = await openClusterNode({ gpus, values: driver.values });
     const agent = await node.startServingAgent([...driver.args, '--device-list-strategy=cdi-cri']);
     const before = identityOf(await node.pods.run(gpuPod('before', 1)));
     await node.cluster.supervisor.stop('containerd');
@@ -50,7 +50,7 @@ onCluster('a container runtime', () => {
 
   test('that cannot find the program of the hooks names it in the status of the pod', async () => {
     await using driver = await installOnNode(gpus);
-    await using node = await openClusterNode({ gpus });
+    await using node = await openClusterNode({ gpus, values: driver.values });
     await node.startServingAgent([
       ...driver.args,
       '--device-list-strategy=cdi-cri',

@@ -24,7 +24,7 @@ const damages: Readonly<Record<string, (file: string) => Promise<void>>> = {
 onCluster('the CDI specs on the node', () => {
   test('come back when somebody removes or changes one while pods run', async () => {
     await using driver = await installOnNode(gpus);
-    await using node = await openClusterNode({ gpus });
+    await using node = await openClusterNode({ gpus, values: driver.values });
     const agent = await node.startServingAgent([...driver.args, byName]);
     const file = join(driver.cdiFolder, gpuFile);
     const whole = await readFile(file, 'utf8');
@@ -43,7 +43,7 @@ onCluster('the CDI specs on the node', () => {
 
   test('are needed by a container that starts again: it waits while they are gone, and starts when the agent is back', async () => {
     await using driver = await installOnNode(gpus);
-    await using node = await openClusterNode({ gpus });
+    await using node = await openClusterNode({ gpus, values: driver.values });
     const agent = await node.startServingAgent([...driver.args, byName]);
     const started = await node.pods.run(gpuPod('kept', 1));
     const minors = await minorsOf(node, 'kept');
@@ -66,21 +66,19 @@ onCluster('the CDI specs on the node', () => {
 
   test('keep every GPU from being offered while they cannot be written', async () => {
     await using driver = await installOnNode(gpus);
-    await driver.onNode(
-      'mkdir -p /run/cdi; mount --bind /run/cdi /run/cdi; mount -o remount,bind,ro /run/cdi',
-    );
-    await using node = await openClusterNode({ gpus });
+    await driver.onNode('mkdir -p /run/cdi; mount -t tmpfs -o nr_inodes=1 tmpfs /run/cdi');
+    await using node = await openClusterNode({ gpus, values: driver.values });
     const agent = node.startAgent([...driver.args, byName]);
     const said = await agent.waitForLog(({ msg }) =>
       msg.startsWith('the CDI specs are not as they should be'),
     );
     expect(String(said['reason'])).toContain(
-      `/var/run/cdi/${gpuFile} cannot be written: EROFS: read-only file system`,
+      `/var/run/cdi/${gpuFile} cannot be written: ENOSPC: no space left on device`,
     );
     // Time for a registration that should not be.
     await delay(1500);
     expect(await node.usable()).toEqual([]);
-    await driver.onNode('umount /run/cdi');
+    await driver.onNode('mount -o remount,nr_inodes=100 /run/cdi');
     await node.waitUntilAllUsable();
     await node.pods.run(gpuPod('one', 1));
     expect((await look(node.pods, 'one', gpus)).opens).toEqual(await minorsOf(node, 'one'));

@@ -154,12 +154,10 @@ onCluster('an example with the values cdi', () => {
   test('has its GPU by the device nodes of a made-up driver', { timeout: 180_000 }, async () => {
     await using driver = await installOnNode(1);
     await using node = await openClusterNode({ gpus: 1 });
-    const hook = driver.args.find((arg) => arg.includes('hook-path='))?.split('=')[1];
-    const found = { nvidiaDriverRoot: driver.root, nvidiaDevRoot: '/', cdi: { nvidiaHookPath: hook } };
     await using held = new AsyncDisposableStack();
     const namespace = namespaceOf(node, 'whole-gpu');
     held.use(await ownNamespace(node.api, namespace));
-    held.use(await installChart(node, found, join(chart, 'examples/cdi.yaml')));
+    held.use(await installChart(node, driver.values, join(chart, 'examples/cdi.yaml')));
     await waitForAmounts(node, { [gpu]: '1/1' });
     const { config } = clusterClient(node.cluster.paths);
     const api = KubernetesObjectApi.makeApiClient(config);

@@ -2,20 +2,22 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { buildPrograms } from './build/build-programs.ts';
+import { buildPrograms, type Programs } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
 import { startCluster } from './node/cluster.ts';
-import { bundleAgent } from '../support/agent-bundle.ts';
+import { type AgentImage, layOutImage } from './support/agent-image-files.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
     /** Folders of the clusters that the tests share, one for each worker; empty where none can run. */
     readonly clusterStates: readonly string[];
+    /** What the agents are started from. */
+    readonly agentImage: AgentImage;
   }
 }
 
 /**
- * Brings up a cluster for each worker, which the files that it runs share, and bundles the agent, and takes all away in the end.
+ * Brings up a cluster for each worker, which the files that it runs share, and lays out the agent's image, and takes all away in the end.
  * Where no cluster can run the reason is printed and the tests are skipped, but not in CI.
  */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
@@ -25,7 +27,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
       throw new Error(`No cluster here, and CI may not skip it: ${reason}`);
     process.stderr.write(`skipped: all tests on a real cluster: ${reason}\n`);
     project.provide('clusterStates', []);
-    project.provide('agentBundle', '');
+    project.provide('agentImage', { rootfs: '', entrypoint: [], env: {} });
     return () => Promise.resolve();
   }
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
@@ -33,10 +35,12 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const clusters = new AsyncDisposableStack();
   clusters.defer(removeFolder);
   try {
-    const agent = await bundleAgent(folder);
-    const states = await openClusters(project.config.maxWorkers, folder, clusters);
-    project.provide('clusterStates', states);
-    project.provide('agentBundle', agent);
+    const programs = await buildPrograms();
+    project.provide('agentImage', await layOutImage(programs.path('agent.tar'), join(folder, 'image')));
+    project.provide(
+      'clusterStates',
+      await openClusters(programs, project.config.maxWorkers, folder, clusters),
+    );
     return async () => clusters.disposeAsync();
   } catch (thrown) {
     await clusters.disposeAsync();
@@ -49,13 +53,13 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
  * @returns their folders
  */
 async function openClusters(
+  programs: Programs,
   count: number,
   folder: string,
   clusters: AsyncDisposableStack,
 ): Promise<readonly string[]> {
   const running = process.env['CLUSTER_STATE'] ?? '';
   if (running !== '') return [running];
-  const programs = await buildPrograms();
   const startedMs = performance.now();
   const states = Array.from({ length: count }, (_none, index) => join(folder, `c${index + 1}`));
   const started = await Promise.allSettled(states.map(async (state) => startCluster(programs, state)));

@@ -35,7 +35,7 @@ onCluster("with Kubernetes' own period of the node status", () => {
   });
 
   test('a Deployment that no hole is left for stays Pending, and its pods fail no longer than the status is old', async () => {
-    await using node = await openNodeOf(cluster, inject('agentBundle'), { gpus: 2, gpu: gpuOf80 });
+    await using node = await openNodeOf(cluster, inject('agentImage'), { gpus: 2, gpu: gpuOf80 });
     await startMemoryAgent(node);
     await waitForAmounts(node, { [memoryResource]: '81/160' });
     for (const units of [50, 30, 60, 20]) await node.pods.run(memoryPod(`p${units}`, units));
@@ -69,7 +69,7 @@ onCluster("with Kubernetes' own period of the node status", () => {
   }, 180_000);
 
   test('16 pods of 40 units run on 8 GPUs of 80 without a failure', async () => {
-    await using node = await openNodeOf(cluster, inject('agentBundle'), { gpus: 8, gpu: gpuOf80 });
+    await using node = await openNodeOf(cluster, inject('agentImage'), { gpus: 8, gpu: gpuOf80 });
     await startMemoryAgent(node);
     await waitForAmounts(node, { [memoryResource]: '87/640' });
     await using fates = new PodFates(node);

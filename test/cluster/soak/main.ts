@@ -6,7 +6,7 @@ import { parseArgs } from 'node:util';
 import { buildPrograms } from '../build/build-programs.ts';
 import { whyNoCluster } from '../build/needs.ts';
 import { attachCluster, type Cluster, startCluster } from '../node/cluster.ts';
-import { bundleAgent } from '../../support/agent-bundle.ts';
+import { layOutImage } from '../support/agent-image-files.ts';
 import { openNodeOf } from '../support/cluster-node.ts';
 import { soakGpu } from './gpus-of-soak.ts';
 import { reportSoak, soakFigures } from './report.ts';
@@ -92,10 +92,10 @@ async function main(): Promise<void> {
   await writeFile(stepLog, `seed ${seed}\n`);
   let failed = true;
   try {
-    const bundle = await bundleAgent(folder);
     await using cluster = await openCluster(join(folder, 'c'));
+    const image = await layOutImage(cluster.programs.path('agent.tar'), join(folder, 'image'));
     try {
-      await using node = await openNodeOf(cluster, bundle, { gpus, gpu: soakGpu });
+      await using node = await openNodeOf(cluster, image, { gpus, gpu: soakGpu });
       const result = await soak(node, {
         seed,
         steps,

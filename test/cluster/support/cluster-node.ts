@@ -8,6 +8,8 @@ import { type AgentProcess, startAgent } from '../../../src/simulator/agent-proc
 import { attachCluster, type Cluster } from '../node/cluster.ts';
 import { node } from '../node/layout.ts';
 import { clusterClient } from '../node/readiness.ts';
+import { makeAgentContainer } from './agent-container.ts';
+import type { AgentImage } from './agent-image-files.ts';
 import { forgetEndedPods } from './forget-ended-pods.ts';
 import { type KubeletProgram, kubeletProgram } from './kubelet-program.ts';
 import { type CheckpointEntry, readAllocatable, readCheckpoint, readHoldings } from './oracle.ts';
@@ -36,7 +38,7 @@ export interface ClusterNode extends AsyncDisposable {
   readonly pods: Pods;
   readonly kubelet: KubeletProgram;
   readonly gpus: SimulatedGpus;
-  /** Starts an agent in the node's namespaces, so that every path has its default. */
+  /** Starts an agent on the node, in its image and with what the chart gives its container. */
   startAgent(args?: readonly string[], env?: Readonly<Record<string, string>>): AgentProcess;
   /** Starts an agent and waits until all GPUs can be given out. */
   startServingAgent(args?: readonly string[]): Promise<AgentProcess>;
@@ -58,24 +60,27 @@ export interface ClusterNodeOptions {
   readonly gpus?: number;
   /** Keys of every GPU, as in a scenario file. */
   readonly gpu?: object;
+  /** Of the chart, where the agents need more than its defaults. */
+  readonly values?: object;
 }
 
 export async function openClusterNode(options: ClusterNodeOptions = {}): Promise<ClusterNode> {
   const state = clusterState();
   if (state === null) throw new Error('There is no cluster; the test should have been skipped');
-  return openNodeOf(await attachCluster(state), inject('agentBundle'), options, printLastWords);
+  return openNodeOf(await attachCluster(state), inject('agentImage'), options, printLastWords);
 }
 
 /** The same for a program that is no test. */
 export async function openNodeOf(
   cluster: Cluster,
-  agentBundle: string,
+  image: AgentImage,
   options: ClusterNodeOptions = {},
   onOpen: typeof printLastWords = () => Promise.resolve(),
 ): Promise<ClusterNode> {
   const { api, config } = clusterClient(cluster.paths);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
+  const container = await makeAgentContainer(cluster, image, join(folder, 'container'), options.values);
   // UUIDs of its own: what the kubelet still has written down of another test's pods is of other GPUs.
   const gpus = await simulateGpus(join(folder, 'node.json'), namespace, options.gpus ?? 4, options.gpu);
   await makeNamespace(api, namespace);
@@ -105,9 +110,8 @@ export async function openNodeOf(
     await waitFor('the kubelet can give out all GPUs', usable, (ids) => ids.join() === all, deadlineMs);
   };
   const start: ClusterNode['startAgent'] = (args = [], env = {}) => {
-    const [executable, ...inside] = cluster.supervisor.inside([process.execPath]);
     const agent = startAgent(
-      { executable, options: inside, script: agentBundle },
+      container.program,
       [
         '--device-discovery-strategy=simulated',
         `--scenario=${gpus.file}`,
@@ -117,7 +121,7 @@ export async function openNodeOf(
         '--http-address=off',
         ...args,
       ],
-      { ...cluster.supervisor.environment, ...env },
+      { ...container.env, ...env },
     );
     agents.push(agent);
     return agent;

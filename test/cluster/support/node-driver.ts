@@ -24,7 +24,9 @@ export interface NodeDriver extends AsyncDisposable {
   readonly root: string;
   /** Folder of the CDI specs, as this machine sees it. */
   readonly cdiFolder: string;
-  /** For an agent that finds all of it. */
+  /** Of the chart, for agents that find all of it. */
+  readonly values: object;
+  /** What they need besides. */
   readonly args: readonly string[];
   /** The arguments of each call of the hooks' program so far. */
   hookCalls(): Promise<readonly string[]>;
@@ -81,14 +83,13 @@ export async function installOnNode(gpus: number): Promise<NodeDriver> {
   return {
     root,
     cdiFolder,
-    args: [
-      `--driver-root=${root}`,
-      `--driver-root-ctr-path=${root}`,
-      '--dev-root=/',
-      `--sysfs-root=${join(folder, 'sys')}`,
-      '--cdi-root=/var/run/cdi',
-      `--nvidia-cdi-hook-path=${hook}`,
-    ],
+    values: {
+      deviceListStrategy: 'cdi-cri',
+      nvidiaDriverRoot: root,
+      nvidiaDevRoot: '/',
+      cdi: { nvidiaHookPath: hook },
+    },
+    args: [`--sysfs-root=${join(folder, 'sys')}`, '--cdi-root=/var/run/cdi'],
     async hookCalls() {
       return (await readFile(hookLog, 'utf8').catch(() => '')).split('\n').filter((line) => line !== '');
     },

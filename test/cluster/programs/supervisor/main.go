@@ -7,6 +7,7 @@
 //	supervisor stop STATE NAME [SIGNAL]    ends it, by SIGTERM or the number given, and waits for its end
 //	supervisor list STATE                  which programs run
 //	supervisor run STATE PROGRAM [ARG...]  runs one in the namespaces, with this one's standard streams
+//	supervisor box FILE [ARG...]           becomes a program in an image's files, as FILE tells it
 //
 // Everything on the node lives in one mount, one network and one pid namespace. Its process 1 dies with the supervisor, and
 // with process 1 the kernel ends all others, their mounts and their network.
@@ -30,6 +31,10 @@ func main() {
 	}
 	if len(rest) < 1 {
 		usage()
+	}
+	if verb == "box" {
+		check(box(rest[0], rest[1:]))
+		return
 	}
 	state, err := filepath.Abs(rest[0])
 	check(err)
@@ -56,7 +61,7 @@ func main() {
 }
 
 func usage() {
-	fmt.Fprintln(os.Stderr, "usage: supervisor hold|down|start|stop|list|run STATE ..., supervisor sweep")
+	fmt.Fprintln(os.Stderr, "usage: supervisor hold|down|start|stop|list|run STATE ..., supervisor box FILE ..., supervisor sweep")
 	os.Exit(2)
 }
 
