@@ -6,8 +6,8 @@ import type { XidRules } from './xid.ts';
 export type HealthFact =
   /** The driver tells of something. One that names no GPU is none of a verdict's. */
   | { readonly kind: 'incident'; readonly incident: GpuIncident; readonly scope: MigScope | null }
-  /** The driver says how its GPUs are: all that it names. */
-  | { readonly kind: 'signs'; readonly signs: readonly GpuSigns[] }
+  /** The driver says how its GPUs are: all that it names. What it has told of since it was asked (wall time) the answer may not know of. */
+  | { readonly kind: 'signs'; readonly signs: readonly GpuSigns[]; readonly askedAt?: number }
   /** The driver cannot be asked how its GPUs are; why, for a person. */
   | { readonly kind: 'blind'; readonly reason: string }
   /** Which boot this is. */

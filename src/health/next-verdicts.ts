@@ -24,7 +24,7 @@ export function nextVerdicts(before: Verdicts, fact: HealthFact, judging: Judgin
       return replace(before, takeIncident(known, incident, scope, judging));
     }
     case 'signs':
-      return takeAllSigns(before, fact.signs, judging);
+      return takeAllSigns(before, fact, judging);
     case 'blind':
       return each(before, (gpu) =>
         gpu.unmonitored === fact.reason ? gpu : withFindings(gpu, { unmonitored: fact.reason }, now),
@@ -40,13 +40,18 @@ export function nextVerdicts(before: Verdicts, fact: HealthFact, judging: Judgin
   }
 }
 
-function takeAllSigns(before: Verdicts, signs: readonly GpuSigns[], judging: Judging): Verdicts {
+type SignsFact = Extract<HealthFact, { readonly kind: 'signs' }>;
+
+function takeAllSigns(before: Verdicts, { signs, askedAt }: SignsFact, judging: Judging): Verdicts {
   const told = new Set(signs.map(({ uuid }) => uuid));
   const silent = [...before.gpus.values()].filter(
     (gpu) => !told.has(gpu.gpu) && isWorthKeeping(gpu, judging.now) && !wasTakenAway(gpu),
   );
   const asked = signs.map((each) =>
-    takeSigns(before.gpus.get(each.uuid) ?? emptyVerdict(each.uuid, judging.now), each, judging),
+    takeSigns(before.gpus.get(each.uuid) ?? emptyVerdict(each.uuid, judging.now), each, {
+      ...judging,
+      askedAt: askedAt ?? null,
+    }),
   );
   const all = [...asked, ...silent];
   const isSame = all.length === before.gpus.size && all.every((gpu) => before.gpus.get(gpu.gpu) === gpu);

@@ -14,11 +14,21 @@ import {
 /** What has done the GPU nothing is told of for so long. */
 const noteForMs = 24 * 3_600_000;
 
+interface JudgingSigns extends Judging {
+  /** When it was asked, by wall time; `null`: now. */
+  readonly askedAt: number | null;
+}
+
 /**
  * A GPU after it was asked how it is. What the driver shows counts while it shows it; what has condemned the GPU goes only when the driver says that
- * nothing is left to be done, or never said anything of that, and it is proven that the GPU was reset or the node rebooted since.
+ * nothing is left to be done, or never said anything of that, and it is proven that the GPU was reset or the node rebooted since. What came while
+ * the answer was on its way is not in it, and stays.
  */
-export function takeSigns(before: GpuVerdict, signs: GpuSigns, { now, rules }: Judging): GpuVerdict {
+export function takeSigns(
+  before: GpuVerdict,
+  signs: GpuSigns,
+  { now, rules, askedAt }: JudgingSigns,
+): GpuVerdict {
   const shown = describeSigns(signs, rules.signsCount).map((sign) => effectOf(sign, before.tolerated));
   const shownKeys = new Set(shown.map(({ key }) => key));
   const kept = before.findings.filter(
@@ -43,7 +53,9 @@ export function takeSigns(before: GpuVerdict, signs: GpuSigns, { now, rules }: J
     before,
     {
       findings: mayReturn
-        ? judged.findings.filter((each) => shownKeys.has(each.key) || !goesWithProof(each))
+        ? judged.findings.filter(
+            (each) => shownKeys.has(each.key) || !goesWithProof(each) || cameMeanwhile(each, askedAt, now),
+          )
         : judged.findings,
       proof: mayReturn ? null : judged.proof,
       condemnedAt: judged.condemnedAt,
@@ -103,6 +115,11 @@ function saysNothingOf(kind: Finding['kind'], signs: GpuSigns): boolean {
   if (kind === 'recovery-action') return signs.recoveryAction === null;
   if (kind === 'row-remap-failed') return signs.rowRemap === null;
   return signs.sramThresholdExceeded === null;
+}
+
+/** Not where the node's clock was set back since. */
+function cameMeanwhile({ lastAt }: Finding, askedAt: number | null, now: number): boolean {
+  return askedAt !== null && lastAt >= askedAt && lastAt <= now;
 }
 
 function goesWithProof(finding: Finding): boolean {

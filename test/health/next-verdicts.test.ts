@@ -67,6 +67,11 @@ describe('how a GPU is after what was told', () => {
       'healthy',
     ],
     ['a fault after the reset', [signs({ recoveryAction: 'reset' }), signs(), xid(95), signs()], 'unhealthy'],
+    [
+      'a fault that came while the driver was saying that the reset is done',
+      [signs({ recoveryAction: 'reset' }), xid(95), { ...signs(), askedAt: 1e12 }, signs()],
+      'unhealthy',
+    ],
     ['lost, and back', [signs(), lost, signs()], 'healthy'],
     ['lost after a fault, and back', [signs(), xid(79), lost, signs()], 'healthy'],
     ['lost, then told of, and back', [signs(), lost, xid(79), signs()], 'healthy'],

@@ -9,7 +9,7 @@ import { describeError } from '../../lib/errors.ts';
 import { msToStep } from '../../lib/in-step.ts';
 import { Latest } from '../../lib/latest.ts';
 import type { Log } from '../../lib/log.ts';
-import { onceEach } from '../../lib/once-each.ts';
+import { rarelyEach } from '../../lib/once-each.ts';
 import { untilOrPause } from '../../lib/until-or-pause.ts';
 import type { Metrics } from '../../metrics/collect.ts';
 import type { Node } from '../node.ts';
@@ -26,6 +26,8 @@ export interface WatchHealthDeps {
 /** As often as MIG is asked for, and in step with it: the helper process then wakes once for both. */
 const askEveryMs = 3000;
 const atMostEveryMs = 200;
+/** What is told of GPUs that are not known here can be of many, and in turns. */
+const nameless = { everyMs: 600_000, most: 20 };
 /** A driver that takes longer is not waited for in silence. */
 const answersWithinMs = 20_000;
 
@@ -42,7 +44,7 @@ export class HealthWatch {
   constructor(node: Pick<Node, 'health' | 'inventory'>, deps: WatchHealthDeps) {
     this.#node = node;
     this.#deps = deps;
-    this.#sayNameless = onceEach((text) => deps.log.warn(text));
+    this.#sayNameless = rarelyEach((text) => deps.log.warn(text), deps.clock, nameless);
   }
 
   /** Takes what the driver tells; the signs are likely to be others after it. */
@@ -71,6 +73,7 @@ export class HealthWatch {
 
   async #ask(signal: AbortSignal): Promise<void> {
     const { health } = this.#node;
+    const askedAt = health.wallNow();
     const asked = this.#deps.driver.signs();
     const over = new AbortController();
     const until = AbortSignal.any([signal, over.signal]);
@@ -82,7 +85,7 @@ export class HealthWatch {
       // A call that hangs must not hold up the end; no other one is made before it has ended.
       const signs = await orAborted(asked, signal);
       const before = lostOf(health.verdicts.value);
-      health.learn({ kind: 'signs', signs });
+      health.learn({ kind: 'signs', signs, askedAt });
       if (lostOf(health.verdicts.value) !== before) this.#deps.readAgain();
     } catch (thrown) {
       if (!signal.aborted) this.#blind(`the driver does not say how its GPUs are: ${describeError(thrown)}`);
@@ -115,7 +118,7 @@ export class HealthWatch {
     const what = incident.kind === 'xid' ? `XID ${incident.xid}` : incident.kind;
     const where = incident.gpu ?? incident.pciBusId ?? 'a GPU that is not named';
     this.#sayNameless(
-      `the driver tells of ${what} on ${where}, which is no GPU of this node: nothing is done about it`,
+      `the driver tells of ${what} on ${where}, which is no GPU that can be read on this node: nothing is done about it`,
     );
   }
 }

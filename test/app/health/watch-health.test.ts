@@ -205,6 +205,35 @@ it('says once of what befalls no GPU of this node, and holds it against none', a
   watch.hear({ kind: 'incident', incident: nameless });
   expect(node.health.verdicts.value.gpus.size).toBe(0);
   expect(lines.map(({ level, msg }) => [level, msg])).toEqual([
-    ['warn', expect.stringContaining('XID 79 on 00000000:99:00.0, which is no GPU of this node')],
+    [
+      'warn',
+      expect.stringContaining('XID 79 on 00000000:99:00.0, which is no GPU that can be read on this node'),
+    ],
   ]);
+});
+
+it('says nothing twice in ten minutes of GPUs that are not known, also when they take turns', async () => {
+  const { watch, clock, lines } = start();
+  const tell = (xid: number): void =>
+    watch.hear({ kind: 'incident', incident: { ...incident, gpu: null, xid } });
+  for (let turn = 0; turn < 50; turn += 1) for (const xid of [119, 120]) tell(xid);
+  expect(lines).toHaveLength(2);
+  for (let xid = 1000; xid < 2000; xid += 1) tell(xid);
+  expect(lines).toHaveLength(20);
+  await clock.advance(600_000);
+  tell(119);
+  expect(lines).toHaveLength(21);
+});
+
+it('does not take an answer that was asked for before a fault as proof against it', async () => {
+  const { watch, asked, clock, state } = start();
+  await settle();
+  asked[0]?.resolve([wellSigns(uuid, { recoveryAction: 'reset' })]);
+  await settle();
+  await clock.advance(periodMs);
+  watch.hear({ kind: 'incident', incident });
+  await settle();
+  asked[1]?.resolve([wellSigns(uuid)]);
+  await settle();
+  expect(state()).toBe('unhealthy');
 });
