@@ -1,4 +1,3 @@
-import type { GpuSigns } from '../inventory/gpu-signs.ts';
 import type { HealthFact, Judging } from './facts.ts';
 import { recallVerdicts } from './recall-verdicts.ts';
 import { takeIncident } from './take-incident.ts';
