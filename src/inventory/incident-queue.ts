@@ -1,15 +1,19 @@
+import type { Clock } from '../lib/clock.ts';
+import type { Log } from '../lib/log.ts';
+import { rarelyEach } from '../lib/once-each.ts';
 import type { GpuIncident } from './gpu-signs.ts';
 
 /**
  * Incidents on their way, equal ones made one with their number. It holds so many different ones at most; in a worse storm the MIG
- * instance is left out, and then what else is new is only counted.
+ * instance is left out, and then what else is new is dropped, which is told.
  */
 export class IncidentQueue {
   readonly #limit: number;
   readonly #waiting = new Map<string, GpuIncident>();
-  #dropped = 0;
+  readonly #onDropped: (count: number) => void;
 
-  constructor(limit = defaultLimit) {
+  constructor(onDropped: (count: number) => void, limit = defaultLimit) {
+    this.#onDropped = onDropped;
     this.#limit = limit;
   }
 
@@ -20,7 +24,7 @@ export class IncidentQueue {
       return;
     }
     if (!this.#merge({ ...incident, gpuInstanceId: null, computeInstanceId: null }))
-      this.#dropped += incident.count;
+      this.#onDropped(incident.count);
   }
 
   /** The oldest, which leaves the queue; undefined where there is none. */
@@ -36,13 +40,6 @@ export class IncidentQueue {
     const all = [...this.#waiting.values()];
     this.#waiting.clear();
     return all;
-  }
-
-  /** How many were not kept since the last call of this. */
-  takeDropped(): number {
-    const dropped = this.#dropped;
-    this.#dropped = 0;
-    return dropped;
   }
 
   #merge(incident: GpuIncident): boolean {
@@ -61,4 +58,13 @@ function keyOf(incident: GpuIncident): string {
   const { kind, gpu, pciBusId, gpuInstanceId, computeInstanceId, source } = incident;
   const xid = incident.kind === 'xid' ? incident.xid : null;
   return JSON.stringify([kind, xid, gpu, pciBusId, gpuInstanceId, computeInstanceId, source]);
+}
+
+/** Warns, once in a while, that incidents are lost. */
+export function warnOfDropped(log: Log, clock: Clock): () => void {
+  const say = rarelyEach((text) => log.warn(text), clock, { everyMs: 600_000, most: 1 });
+  return () =>
+    say(
+      `the driver tells of more different errors than can be kept (${defaultLimit}): some are lost; the GPUs are asked how they are all the same`,
+    );
 }

@@ -3,7 +3,7 @@ import { isAbort } from '../../lib/errors.ts';
 import { Latest } from '../../lib/latest.ts';
 import type { Log } from '../../lib/log.ts';
 import type { Driver, DriverEvent } from '../driver.ts';
-import { IncidentQueue } from '../incident-queue.ts';
+import { IncidentQueue, warnOfDropped } from '../incident-queue.ts';
 import { KernelLog } from './kernel-log.ts';
 import { parseXid } from './parse-xid.ts';
 
@@ -17,11 +17,12 @@ export function withKernelLog(
   deps: { readonly log: Log; readonly clock: Clock },
 ): Driver {
   const kernelLog = new KernelLog(options.path, deps.log);
+  const onDropped = warnOfDropped(deps.log, deps.clock);
   return {
     snapshot: () => driver.snapshot(),
     signs: () => driver.signs(),
     events: (signal) =>
-      kernelLog.isOpen ? both(driver, kernelLog, deps.clock, signal) : driver.events(signal),
+      kernelLog.isOpen ? both(driver, kernelLog, { ...deps, onDropped }, signal) : driver.events(signal),
     async [Symbol.asyncDispose]() {
       kernelLog[Symbol.dispose]();
       await driver[Symbol.asyncDispose]();
@@ -36,12 +37,12 @@ const mostRecords = 1_000;
 async function* both(
   driver: Driver,
   kernelLog: KernelLog,
-  clock: Clock,
+  { clock, onDropped }: { readonly clock: Clock; readonly onDropped: () => void },
   signal: AbortSignal,
 ): AsyncGenerator<DriverEvent, void, void> {
   const scope = new AbortController();
   const until = AbortSignal.any([signal, scope.signal]);
-  const told = new Told();
+  const told = new Told(new IncidentQueue(onDropped));
   const ending = Promise.withResolvers<void>();
   const following = follow(driver, told, until).then(ending.resolve, ending.reject);
   const looking = lookAgain(kernelLog, told, clock, until);
@@ -63,7 +64,11 @@ async function* both(
 class Told {
   readonly changed = new Latest(null);
   readonly #events: DriverEvent[] = [];
-  readonly #incidents = new IncidentQueue();
+  readonly #incidents: IncidentQueue;
+
+  constructor(incidents: IncidentQueue) {
+    this.#incidents = incidents;
+  }
 
   add(event: DriverEvent): void {
     if (event.kind === 'incident') this.#incidents.add(event.incident);

@@ -5,7 +5,7 @@ import type { Driver, DriverEvent } from '../driver.ts';
 import type { GpuSigns } from '../gpu-signs.ts';
 import type { Snapshot } from '../gpu.ts';
 import { isDriverAbsent } from './find-library.ts';
-import { IncidentQueue } from '../incident-queue.ts';
+import { IncidentQueue, warnOfDropped } from '../incident-queue.ts';
 import { pollMig } from './poll-mig.ts';
 import { startHostProcess, type HostCommand, type HostProcess } from './host-process.ts';
 import { Supervisor } from './supervisor.ts';
@@ -68,7 +68,7 @@ class NvmlDriver implements Driver {
   readonly #closed = new AbortController();
   /** Told and not yet delivered, one of each kind. */
   #events: readonly Exclude<DriverEvent, { kind: 'incident' }>[] = [];
-  readonly #incidents = new IncidentQueue();
+  readonly #incidents: IncidentQueue;
   readonly #changed = new Latest(null);
   readonly #migCapable = new Latest(false);
   #last: Promise<unknown> = Promise.resolve();
@@ -77,6 +77,7 @@ class NvmlDriver implements Driver {
   constructor(deps: ClientDeps) {
     this.#clock = deps.clock;
     this.#migPollMs = deps.migPollMs;
+    this.#incidents = new IncidentQueue(warnOfDropped(deps.log, deps.clock));
     this.#supervisor = new Supervisor({
       ...deps,
       onLost: (reason) => this.#tell({ kind: 'driver-restarted', reason }),

@@ -107,7 +107,8 @@ export class EventWatch {
   }
 
   #take(told: readonly ToldEvent[]): void {
-    const queue = new IncidentQueue();
+    // There is room for all of them.
+    const queue = new IncidentQueue(() => undefined, burst + 1);
     for (const event of told) {
       const gpu = this.#gpus.find(({ index }) => index === event.gpu) ?? null;
       const incident = toIncident(event, gpu);
