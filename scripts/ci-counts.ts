@@ -34,13 +34,16 @@ export function countVitestReport(report: string | null): Counts {
 }
 
 /**
- * Names the tests of a report that failed, and those that passed at a second try only, each with the first line of what went wrong.
+ * Names the tests and files of a report that failed, and the tests that passed at a second try only, each with the first line of what went wrong.
  * @param report text of the file; `null` when the run ended before there was one
  */
 export function nameTroubles(report: string | null): readonly string[] {
   if (report === null) return [];
   const { testResults } = JSON.parse(report) as {
     readonly testResults: readonly {
+      readonly name: string;
+      readonly status: string;
+      readonly message?: string;
       readonly assertionResults: readonly {
         readonly fullName: string;
         readonly status: string;
@@ -48,13 +51,20 @@ export function nameTroubles(report: string | null): readonly string[] {
       }[];
     }[];
   };
-  return testResults.flatMap(({ assertionResults }) =>
-    assertionResults.flatMap(({ fullName, status, failureMessages }) => {
-      const [why] = (failureMessages ?? []).map((message) => message.split('\n')[0] ?? '');
+  return testResults.flatMap(({ name, status: ofFile, message, assertionResults }) => {
+    // One that could not be loaded, or whose common preparations failed.
+    if (ofFile === 'failed' && !assertionResults.some(({ status }) => status === 'failed'))
+      return [`FAILED: ${name}: ${firstLine(message ?? '') || 'no reason came'}`];
+    return assertionResults.flatMap(({ fullName, status, failureMessages }) => {
+      const [why] = (failureMessages ?? []).map(firstLine);
       if (status === 'failed') return [`FAILED: ${fullName}: ${why ?? 'no reason came'}`];
       return why === undefined ? [] : [`passed at the second try: ${fullName}: ${why}`];
-    }),
-  );
+    });
+  });
+}
+
+function firstLine(text: string): string {
+  return text.split('\n')[0] ?? '';
 }
 
 /** What is read of a line that the demo prints for one of its steps. */

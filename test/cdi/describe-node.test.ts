@@ -126,7 +126,9 @@ describe('the specs of a node', () => {
     const node = await madeUpNode();
     const { texts, trouble, missing } = await node.describe(twoGpus);
     await expect(golden(texts)).toMatchFileSnapshot('../golden/cdi-bare.json');
-    expect(trouble).toEqual([expect.stringContaining(`, seen at ${node.root}: it holds no libcuda.so`)]);
+    expect(trouble).toEqual([
+      `/run/nvidia/driver, seen at ${node.root}: it holds no libcuda.so or libnvidia-ml.so`,
+    ]);
     expect(missing).toContain('nvidia-smi');
   });
 

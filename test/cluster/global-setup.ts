@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { buildPrograms, type Programs } from './build/build-programs.ts';
 import { whyNoCluster } from './build/needs.ts';
-import { startCluster } from './node/cluster.ts';
+import { attachCluster, startCluster } from './node/cluster.ts';
 import { type AgentImage, layOutImage } from './support/agent-image-files.ts';
 
 declare module 'vitest' {
@@ -35,7 +35,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const clusters = new AsyncDisposableStack();
   clusters.defer(removeFolder);
   try {
-    const programs = await buildPrograms();
+    const programs =
+      runningState === '' ? await buildPrograms() : (await attachCluster(runningState)).programs;
     project.provide('agentImage', await layOutImage(programs.path('agent.tar'), join(folder, 'image')));
     project.provide(
       'clusterStates',
@@ -48,6 +49,8 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   }
 }
 
+const runningState = process.env['CLUSTER_STATE'] ?? '';
+
 /**
  * Clusters of the run's own, or the one that runs already in the folder `CLUSTER_STATE`, to try one test again and again.
  * @returns their folders
@@ -58,8 +61,7 @@ async function openClusters(
   folder: string,
   clusters: AsyncDisposableStack,
 ): Promise<readonly string[]> {
-  const running = process.env['CLUSTER_STATE'] ?? '';
-  if (running !== '') return [running];
+  if (runningState !== '') return [runningState];
   const startedMs = performance.now();
   const states = Array.from({ length: count }, (_none, index) => join(folder, `c${index + 1}`));
   const started = await Promise.allSettled(states.map(async (state) => startCluster(programs, state)));

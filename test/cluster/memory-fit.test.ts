@@ -31,7 +31,7 @@ onCluster('more pods than GPUs have room for', () => {
     expect([...fates.failed.values()]).toEqual([]);
     const shares = await readShares(node);
     expect(shares.map(({ memoryMiB }) => memoryMiB)).toEqual(names.slice(0, 16).map(() => 30 * 1024));
-    expect(findOverbooked(shares, 80 * 1024)).toEqual([]);
+    expect(findOverbooked(shares, 80 * 1024), 'booked twice').toEqual([]);
     // Eight holes of 20 beside what is held.
     await waitForAmounts(node, { [memoryResource]: '500/640', 'nvidia.com/gpu': '0/8' });
   });

@@ -26,7 +26,7 @@ onCluster('a GPU that another plugin has given out', () => {
     await node.pods.run(memoryPod('a', 20));
     await node.pods.run(memoryPod('b', 8));
     const shares = await readShares(node);
-    expect(findOverbooked(shares, v100OfferedMiB)).toEqual([]);
+    expect(findOverbooked(shares, v100OfferedMiB), 'booked twice').toEqual([]);
     const elsewhere = node.gpus.ids.find((id) => id !== inherited);
     expect(['a', 'b'].map((name) => shareOf(shares, name).gpu)).toEqual([elsewhere, elsewhere]);
     await waitForAmounts(node, { [memoryResource]: '28/56', [gpuResource]: '1/2' });
@@ -36,6 +36,6 @@ onCluster('a GPU that another plugin has given out', () => {
     await waitForAmounts(node, { [memoryResource]: '56/56', [gpuResource]: '1/2' });
     await node.pods.run(memoryPod('c', 28));
     expect(shareOf(await readShares(node), 'c')).toEqual({ gpu: inherited, mib: v100OfferedMiB });
-    expect(findOverbooked(await readShares(node), v100OfferedMiB)).toEqual([]);
+    expect(findOverbooked(await readShares(node), v100OfferedMiB), 'booked twice').toEqual([]);
   });
 });

@@ -28,7 +28,7 @@ onCluster('an init container with less memory than the app', () => {
     const [filler, main] = [shareOf(shares, 'filler'), shareOf(shares, 'staged')];
     expect(small).toBe(filler.gpu);
     expect(main).toEqual({ gpu: node.gpus.ids.find((id) => id !== filler.gpu), mib: 30 * 1024 });
-    expect(findOverbooked(shares, 80 * 1024)).toEqual([]);
+    expect(findOverbooked(shares, 80 * 1024), 'booked twice').toEqual([]);
     // The kubelet keeps the init container's units for the pod's whole life: the app has 10 of its ids, and they count on both GPUs.
     const booked = { [memoryResource]: '150/160', [gpuResource]: '0/2' };
     await waitForAmounts(node, booked);

@@ -52,7 +52,7 @@ onCluster('agent and kubelet killed while pods come', () => {
         `${running.length} pods run, ${failed.length} were refused, ${watch.looks} looks\n`,
       );
       for (const { status } of failed) expect(status?.message).toMatch(refusals);
-      expect(watch.overbooked).toEqual([]);
+      expect(watch.overbooked, 'booked twice').toEqual([]);
       expect(watch.changed).toEqual([]);
       await agree(node, running);
       const after = await Promise.all(['kept', 'whole'].map((name) => node.pods.read(name)));
@@ -61,7 +61,7 @@ onCluster('agent and kubelet killed while pods come', () => {
       await node.pods.deleteAll();
       await waitForAmounts(node, { [memoryResource]: '31/112', [gpuResource]: '4/4' });
       await runBoth(node, 'kept-again', 'whole-again');
-      expect(watch.overbooked).toEqual([]);
+      expect(watch.overbooked, 'booked twice').toEqual([]);
     },
   );
 });

@@ -51,7 +51,7 @@ onCluster('GPU memory', () => {
     await node.pods.run(memoryPod('d', 28));
     await waitForAmounts(node, { [memoryResource]: '84/112', [gpuResource]: '1/4' });
     const shares = await readShares(node);
-    expect(findOverbooked(shares, v100OfferedMiB)).toEqual([]);
+    expect(findOverbooked(shares, v100OfferedMiB), 'booked twice').toEqual([]);
     expect(shareOf(shares, 'rest').gpu).toBe(a.gpu);
     const full = ['c', 'd'].map((name) => shareOf(shares, name));
     expect(full.map(({ mib }) => mib)).toEqual([v100OfferedMiB, v100OfferedMiB]);
@@ -88,7 +88,7 @@ onCluster('GPU memory', () => {
     await node.pods.delete('b');
     await waitForUsed(node, '6');
     await node.pods.run(memoryPod('c', 1));
-    expect(findOverbooked(await readShares(node), 7 * 1024)).toEqual([]);
+    expect(findOverbooked(await readShares(node), 7 * 1024), 'booked twice').toEqual([]);
   });
 
   test('is limited by a quota of "10Gi", with the policy for bytes', async () => {

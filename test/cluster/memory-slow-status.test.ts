@@ -42,7 +42,7 @@ onCluster("with Kubernetes' own period of the node status", () => {
     const shares = await readShares(node);
     const gpuOf = (units: number): string => shareOf(shares, `p${units}`).gpu;
     expect([gpuOf(30), gpuOf(20)]).toEqual([gpuOf(50), gpuOf(60)]);
-    expect(findOverbooked(shares, 80 * 1024)).toEqual([]);
+    expect(findOverbooked(shares, 80 * 1024), 'booked twice').toEqual([]);
     await waitForAmounts(node, { [memoryResource]: '160/160' });
 
     const apps = clusterClient(cluster.paths).config.makeApiClient(AppsV1Api);
@@ -85,6 +85,6 @@ onCluster("with Kubernetes' own period of the node status", () => {
     const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
     process.stderr.write(`16 pods of 40 units on 8 GPUs of 80 run after ${seconds} s\n`);
     expect([...fates.failed.values()]).toEqual([]);
-    expect(findOverbooked(await readShares(node), 80 * 1024)).toEqual([]);
+    expect(findOverbooked(await readShares(node), 80 * 1024), 'booked twice').toEqual([]);
   }, 300_000);
 });

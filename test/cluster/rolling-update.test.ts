@@ -30,8 +30,8 @@ onCluster('an agent that is replaced again and again', () => {
       process.stdout.write(`${[text, ...tally(failed)].join('\n  ')}\n`);
       await annotate([text, ...tally(failed)].join('; '));
 
+      expect(doubleUses(fates), 'booked twice').toEqual([]);
       expect(changes).toBeGreaterThan(5);
-      expect(doubleUses(fates), 'GPUs that are booked twice').toEqual([]);
       const uses = fates.flatMap((fate) => (fate.kind === 'ran' ? [fate.use] : []));
       for (const { gpu } of uses) expect(node.gpus.ids.filter((id) => !kept.includes(id))).toContain(gpu);
       const witnessed = uses.filter(({ given }) => given !== null);

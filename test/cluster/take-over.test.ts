@@ -28,8 +28,13 @@ onCluster('a second agent on the node', () => {
       // A pod that arrived between the two agents was refused by the kubelet; its controller would make it anew.
       for (const name of names) await settle(node, name);
       const holdings = await node.holdings();
+      const ids = Object.values(holdings).flat();
+      expect(
+        ids.filter((id, at) => ids.indexOf(id) !== at),
+        'booked twice',
+      ).toEqual([]);
       expect(Object.keys(holdings)).toHaveLength(8);
-      expect(Object.values(holdings).flat().toSorted()).toEqual(node.gpus.ids.toSorted());
+      expect(ids.toSorted()).toEqual(node.gpus.ids.toSorted());
       for (const name of names) expect(await node.pods.gpusSeenBy(name)).toEqual(holdings[`${name}/main`]);
     },
   );

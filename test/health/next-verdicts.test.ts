@@ -69,7 +69,12 @@ describe('how a GPU is after what was told', () => {
     ['a fault after the reset', [signs({ recoveryAction: 'reset' }), signs(), xid(95), signs()], 'unhealthy'],
     [
       'a fault that came while the driver was saying that the reset is done',
-      [signs({ recoveryAction: 'reset' }), xid(95), { ...signs(), askedAt: 1e12 }, signs()],
+      [
+        signs({ recoveryAction: 'reset' }),
+        xid(95),
+        { kind: 'signs', signs: [wellSigns(uuid)], askedAt: 1e12 },
+        signs(),
+      ],
       'unhealthy',
     ],
     ['lost, and back', [signs(), lost, signs()], 'healthy'],

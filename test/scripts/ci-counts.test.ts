@@ -44,17 +44,24 @@ test('tests that failed, or passed at the second try, are named with the first l
   });
   const report = JSON.stringify({
     testResults: [
-      { assertionResults: [test('a', 'passed', []), test('b', 'passed', ['Error: late\n    at b.ts:1'])] },
+      {
+        status: 'passed',
+        assertionResults: [test('a', 'passed', []), test('b', 'passed', ['Error: late\n    at b.ts:1'])],
+      },
       {
         assertionResults: [test('c', 'failed', ['Error: no', 'Error: again no']), test('d', 'failed', null)],
       },
-      { assertionResults: [test('e', 'skipped', null)] },
+      { status: 'passed', assertionResults: [test('e', 'skipped', null)] },
+      { name: 'f.test.ts', status: 'failed', message: 'Error: no module\n    at', assertionResults: [] },
+      { name: 'g.test.ts', status: 'failed', assertionResults: [test('g', 'skipped', null)] },
     ],
   });
   expect(nameTroubles(report)).toEqual([
     'passed at the second try: b: Error: late',
     'FAILED: c: Error: no',
     'FAILED: d: no reason came',
+    'FAILED: f.test.ts: Error: no module',
+    'FAILED: g.test.ts: no reason came',
   ]);
   expect(nameTroubles(null)).toEqual([]);
 });

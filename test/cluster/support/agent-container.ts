@@ -1,4 +1,10 @@
-import { loadAllYaml, type V1Container, type V1DaemonSet, type V1Volume } from '@kubernetes/client-node';
+import {
+  loadAllYaml,
+  type V1Container,
+  type V1DaemonSet,
+  type V1SecurityContext,
+  type V1Volume,
+} from '@kubernetes/client-node';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -21,23 +27,26 @@ export interface AgentContainer {
  * @param folder is made
  */
 export async function makeAgentContainer(
-  { supervisor, programs }: Cluster,
+  cluster: Cluster,
   image: AgentImage,
   folder: string,
   values: object = {},
 ): Promise<AgentContainer> {
-  const { container, volumes } = await renderAgent(values);
+  const { supervisor, programs } = cluster;
+  const { container, volumes } = await renderAgent(cluster, values);
   const scratch = join(folder, 'scratch');
   await mkdir(scratch, { recursive: true });
   const mounts = (container.volumeMounts ?? []).map(({ name, mountPath, readOnly = false }) => {
-    const path = volumes.find((volume) => volume.name === name)?.hostPath?.path;
-    if (path === undefined) throw new Error(`Here only hostPath volumes can be mounted, and ${name} is none`);
-    return { source: path, target: mountPath, readOnly, create: true };
+    const from = volumes.find((volume) => volume.name === name)?.hostPath;
+    if (from === undefined) throw new Error(`Here only hostPath volumes can be mounted, and ${name} is none`);
+    return { source: from.path, target: mountPath, readOnly, create: from.type === 'DirectoryOrCreate' };
   });
   const told = {
     rootfs: image.rootfs,
     scratch,
     mounts: [...mounts, { source: tmpdir(), target: tmpdir() }],
+    // What the chart mounts elsewhere is not to be found by its path on the host.
+    hidden: mounts.map(({ source }) => source).filter((source) => source.startsWith(`${tmpdir()}/`)),
     command: image.entrypoint,
   };
   const file = join(folder, 'container.json');
@@ -49,27 +58,38 @@ export async function makeAgentContainer(
 const rendered = new Map<string, Promise<V1DaemonSet>>();
 
 async function renderAgent(
+  cluster: Cluster,
   values: object,
 ): Promise<{ readonly container: V1Container; readonly volumes: readonly V1Volume[] }> {
   const key = JSON.stringify(values);
-  const known = rendered.get(key) ?? renderDaemonSet(values);
+  const known = rendered.get(key) ?? renderDaemonSet(cluster, values);
   rendered.set(key, known);
+  known.catch(() => rendered.delete(key));
   const { containers, volumes = [] } = (await known).spec?.template.spec ?? { containers: [] };
   const [container] = containers;
   if (container?.args?.join() !== 'agent')
     throw new Error('The first container of the chart is not the agent');
-  const { allowPrivilegeEscalation, readOnlyRootFilesystem, capabilities } = container.securityContext ?? {};
-  if (
-    allowPrivilegeEscalation !== false ||
-    readOnlyRootFilesystem !== true ||
-    capabilities?.drop?.join() !== 'ALL'
-  )
-    throw new Error('Here an agent has no rights at all, and this chart gives it some');
+  if (!isBareRoot(container.securityContext))
+    throw new Error('Here an agent is root without any rights, and this chart has it otherwise');
   return { container, volumes };
 }
 
-async function renderDaemonSet(values: object): Promise<V1DaemonSet> {
-  const text = await helmOrThrow(['template', 'slicewise', chart, '--namespace', 'gpus'], { values });
+function isBareRoot(context: V1SecurityContext = {}): boolean {
+  const { runAsUser, allowPrivilegeEscalation, readOnlyRootFilesystem, capabilities } = context;
+  return (
+    runAsUser === 0 &&
+    allowPrivilegeEscalation === false &&
+    readOnlyRootFilesystem === true &&
+    capabilities?.drop?.join() === 'ALL' &&
+    capabilities.add === undefined
+  );
+}
+
+async function renderDaemonSet(cluster: Cluster, values: object): Promise<V1DaemonSet> {
+  const text = await helmOrThrow(['template', 'slicewise', chart, '--namespace', 'gpus'], {
+    cluster,
+    values,
+  });
   const objects = loadAllYaml(text) as ({ readonly kind?: string } | null)[];
   const found = objects.find((object) => object?.kind === 'DaemonSet');
   if (found === undefined) throw new Error('The chart makes no DaemonSet of these values');

@@ -80,7 +80,12 @@ export async function openNodeOf(
   const { api, config } = clusterClient(cluster.paths);
   const namespace = `t-${randomBytes(4).toString('hex')}`;
   const folder = await mkdtemp(join(tmpdir(), 'sw-'));
-  const container = await makeAgentContainer(cluster, image, join(folder, 'container'), options.values);
+  const container = await makeAgentContainer(cluster, image, join(folder, 'container'), options.values).catch(
+    async (thrown: unknown) => {
+      await rm(folder, { recursive: true, force: true });
+      throw thrown;
+    },
+  );
   // UUIDs of its own: what the kubelet still has written down of another test's pods is of other GPUs.
   const gpus = await simulateGpus(join(folder, 'node.json'), namespace, options.gpus ?? 4, options.gpu);
   await makeNamespace(api, namespace);

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"syscall"
+	"unsafe"
 )
 
 // boxed is what a container is told of its world.
@@ -14,6 +15,7 @@ type boxed struct {
 	Rootfs  string   `json:"rootfs"`  // an image's files
 	Scratch string   `json:"scratch"` // an empty folder, to mount things on
 	Mounts  []inBox  `json:"mounts"`
+	Hidden  []string `json:"hidden"`  // folders of the mounts that are empty here
 	Command []string `json:"command"` // what comes before the caller's arguments
 }
 
@@ -102,6 +104,11 @@ func mountBox(told boxed) (string, error) {
 			return "", err
 		}
 	}
+	for _, path := range told.Hidden {
+		if err := (mount{"tmpfs", filepath.Join(root, path), "tmpfs", syscall.MS_RDONLY, "size=4k"}).do(); err != nil {
+			return "", err
+		}
+	}
 	return root, mount{"", root, "", syscall.MS_BIND | syscall.MS_REMOUNT | syscall.MS_RDONLY, ""}.do()
 }
 
@@ -156,8 +163,30 @@ func dropCapabilities() error {
 			return fmt.Errorf("capability %d stays: %w", capability, number)
 		}
 	}
+	if err := inheritNone(); err != nil {
+		return err
+	}
 	if _, _, number := syscall.RawSyscall6(syscall.SYS_PRCTL, setNoNewPrivileges, 1, 0, 0, 0, 0); number != 0 {
 		return fmt.Errorf("new privileges are not forbidden: %w", number)
+	}
+	return nil
+}
+
+// inheritNone empties the set of capabilities that root keeps over an exec in spite of the bounding set.
+func inheritNone() error {
+	header := struct {
+		version uint32
+		pid     int32
+	}{0x20080522, 0}
+	var sets [2]struct{ effective, permitted, inheritable uint32 }
+	for _, call := range []uintptr{syscall.SYS_CAPGET, syscall.SYS_CAPSET} {
+		_, _, number := syscall.RawSyscall(call, uintptr(unsafe.Pointer(&header)), uintptr(unsafe.Pointer(&sets)), 0)
+		if number != 0 {
+			return fmt.Errorf("capabilities are inherited: %w", number)
+		}
+		for each := range sets {
+			sets[each].inheritable = 0
+		}
 	}
 	return nil
 }
