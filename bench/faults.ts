@@ -143,6 +143,24 @@ async function startToAdvertised(stage: Stage, gpus: number): Promise<number> {
   return receivedAt - startedMs;
 }
 
+/** What the agent's processes work while the driver tells of 10,000 errors of programs a second: per second of the storm, in windows of one. */
+async function* stormed(subject: Subject, runs: number): AsyncGenerator<number> {
+  await using node = await openFaultyNode(subject, 8);
+  if (node.storm === null) throw new Error('simulated GPUs have no storm; measure with --driver nvml');
+  await using stage = await openStage(node.subject);
+  const agent = stage.startAgent();
+  await firstUsableList(stage);
+  await sleep(settleMs);
+  await node.storm(10_000);
+  await sleep(settleMs);
+  const cpu = cpuClock(agent.pid);
+  for (let run = 0; run < runs; run += 1) {
+    const [cpuBefore, startedMs] = [cpu(), performance.now()];
+    await sleep(1000);
+    yield ((cpu() - cpuBefore) * 1000) / (performance.now() - startedMs);
+  }
+}
+
 /** With GPUs of a scenario, whatever the driver of the other figures. */
 function simulated(subject: Subject): Subject {
   return { ...subject, driverArgs: ['--device-discovery-strategy', 'simulated'] };
@@ -229,6 +247,7 @@ export const faults: readonly Measurement[] = [
     measure: (subject, count) => condemned(on(subject), count, failing),
   })),
   { name: 'GPU lost → list of 20,000 time slices', unit: 'ms', runs: 50, parts, measure: gpuLost },
+  { name: 'CPU in a storm of 10,000 XIDs a second', unit: 'ms/s', runs: 20, measure: stormed },
   {
     name: 'exec → first list',
     unit: 'ms',

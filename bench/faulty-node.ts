@@ -13,6 +13,8 @@ export interface FaultyNode extends AsyncDisposable {
   readonly subject: Subject;
   /** Resolves when the driver can know that the fault has befallen one more GPU. */
   befall(gpu: number, fault: Fault): Promise<void>;
+  /** From now on the driver tells of so many errors of programs a second. `null` where this driver cannot. */
+  readonly storm: ((perSecond: number) => Promise<void>) | null;
   /** Loses a GPU, before an agent starts. */
   lose(gpu: number): Promise<void>;
 }
@@ -43,6 +45,7 @@ async function openStandIn(subject: Subject, gpus: number): Promise<FaultyNode> 
     subject: { ...subject, env: { ...subject.env, NVML_STAND_IN_SCENARIO: path } },
     befall: (gpu, fault) =>
       write(fault === 'told' ? `event ${lines.length} ${gpu} xid 79` : `gpu ${gpu} recovery-action 1`),
+    storm: (perSecond) => write(`event-rate ${perSecond}\nevent ${lines.length} 0 xid 13 - - 1000000000`),
     lose: (gpu) => write(`fault * ${gpu} return 15`),
     [Symbol.asyncDispose]: () => all.disposeAsync(),
   };
@@ -66,6 +69,7 @@ async function openSimulated(subject: Subject, count: number): Promise<FaultyNod
       else overrides.push({ gpu, recoveryAction: 'reset' });
       await scenario.replace(content());
     },
+    storm: null,
     async lose(gpu) {
       overrides.push({ gpu, state: 'lost' });
       await scenario.replace(content());
