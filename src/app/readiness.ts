@@ -101,6 +101,7 @@ function gpuNotes({ gpus, unreadable }: Snapshot, health: ReadinessFacts['health
     ...lost.map((gpu) => `GPU ${gpu.index} (${gpu.uuid}) cannot be used: ${gpu.error}`),
     ...unreadable.map(({ index, error }) => `GPU ${index} is not offered: ${error}`),
     ...healthNotes(gpus, health),
+    ...missingNotes(gpus, health),
   ];
 }
 
@@ -121,6 +122,17 @@ function healthNotes(gpus: readonly Gpu[], health: ReadinessFacts['health']): re
         : [`faults would not be told of GPU ${members.map(({ gpu }) => gpu.index).join(', ')}: ${why}`],
     ),
   ];
+}
+
+/** GPUs that something is held against and that the driver does not name. */
+function missingNotes(gpus: readonly Gpu[], health: ReadinessFacts['health']): readonly string[] {
+  const named = new Set(gpus.map(({ uuid }) => uuid));
+  return [...health]
+    .filter(([uuid, { state }]) => !named.has(uuid) && state === 'unhealthy')
+    .map(([uuid, { findings }]) => {
+      const found = findings.filter(({ effect }) => effect !== 'noted').map(({ what }) => what);
+      return `${uuid}, which the driver does not name now, is unhealthy: ${found.join('; ')}`;
+    });
 }
 
 function whyNothing({ reading, failure, pciGpus }: InventoryState): string {

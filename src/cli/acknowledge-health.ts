@@ -36,6 +36,8 @@ export async function acknowledgeHealth(
     stderr.write(`slicewise: ${uuid} is still out; the agent's log says why\n`);
     return 1;
   }
-  stdout.write(`${uuid}: ${after?.state ?? 'healthy'}\n`);
+  // Of a GPU that the driver does not name nobody can say that it is well.
+  const unnamed = found.index === null ? 'nothing is held against it any more' : null;
+  stdout.write(`${uuid}: ${unnamed ?? after?.state ?? 'healthy'}\n`);
   return 0;
 }

@@ -58,9 +58,12 @@ async function readHealth(folder: string, { stderr }: Pick<Terminal, 'stderr'>):
     const { status } = await askStatus(statusFolder(folder));
     return {
       isLive: true,
-      gpus: status.gpus.flatMap(({ index, uuid, health }) =>
-        health === null ? [] : [{ index, uuid, ...health }],
-      ),
+      gpus: [
+        ...status.gpus.flatMap(({ index, uuid, health }) =>
+          health === null ? [] : [{ index, uuid, ...health }],
+        ),
+        ...status.missing.map(({ uuid, health }) => ({ index: null, uuid, ...health })),
+      ],
     };
   } catch (thrown) {
     stderr.write(`slicewise health: ${describeError(thrown)}\nWhat follows was written down last.\n`);

@@ -1,6 +1,6 @@
 import type { GpuFindingStatus, GpuHealthStatus } from '../allocation/status/gpu-status.ts';
 import type { Terminal } from './terminal.ts';
-import { alignRight } from './status-words.ts';
+import { alignRight, unnamedLine } from './status-words.ts';
 import { paintLines, type StyledLine } from './styled-line.ts';
 import { textTable } from './text-table.ts';
 
@@ -12,7 +12,7 @@ export interface HealthReport {
 }
 
 export interface GpuHealth extends GpuHealthStatus {
-  /** `null` where no agent answers. */
+  /** `null` where no agent answers, and for a GPU that the driver does not name now. */
   readonly index: number | null;
   readonly uuid: string;
 }
@@ -55,6 +55,7 @@ function healthLines({ isLive, gpus }: HealthReport): readonly StyledLine[] {
       const text = table[at] ?? '';
       return [
         { text, style: styles[gpu.state], from: text.length - gpu.state.length },
+        ...(isLive && gpu.index === null ? [unnamedLine] : []),
         ...gpu.findings.flatMap((finding) => findingLines(finding)),
         ...(gpu.unmonitored === null
           ? []

@@ -1,7 +1,7 @@
 import type { GpuStatus } from '../allocation/status/gpu-status.ts';
 import type { HolderState, HolderStatus, Share } from '../allocation/status/holder-status.ts';
 import type { NodeStatus } from '../allocation/status/node-status.ts';
-import { alignRight, count, reasonText } from './status-words.ts';
+import { alignRight, count, reasonText, unnamedLine } from './status-words.ts';
 import { plain, type StyledLine } from './styled-line.ts';
 import { textTable } from './text-table.ts';
 
@@ -9,15 +9,11 @@ import { textTable } from './text-table.ts';
 const indent = '     ';
 
 /** The GPUs with who holds them below, one element a line. */
-export function gpuLines({ gpus, elsewhere }: NodeStatus): readonly StyledLine[] {
-  const rows = gpus.map((gpu) => [
-    alignRight(gpu.index, 'GPU'),
-    gpu.uuid,
-    alignRight(gpu.memory?.units, 'UNITS'),
-    alignRight(gpu.memory?.heldUnits, 'HELD'),
-    alignRight(gpu.memory?.freeUnits, 'FREE'),
-    stateOf(gpu),
-  ]);
+export function gpuLines({ gpus, missing, elsewhere }: NodeStatus): readonly StyledLine[] {
+  const rows = [
+    ...gpus.map((gpu) => rowOf(gpu.index, gpu.uuid, gpu.memory, stateOf(gpu))),
+    ...missing.map(({ uuid }) => rowOf(null, uuid, null, 'unhealthy')),
+  ];
   const heads = ['GPU', 'UUID', 'UNITS', 'HELD', 'FREE', 'STATE'];
   const [head = '', ...table] = textTable([heads, ...rows])
     .trimEnd()
@@ -25,19 +21,37 @@ export function gpuLines({ gpus, elsewhere }: NodeStatus): readonly StyledLine[]
   const all = [...gpus.flatMap((gpu) => gpu.holders ?? []), ...elsewhere];
   const holders = new HolderTable(all, gpus);
   return [
-    gpus.length === 0 ? plain('No GPU.') : { text: head, style: 'bold' },
+    rows.length === 0 ? plain('No GPU.') : { text: head, style: 'bold' },
     ...gpus.flatMap((gpu, at) => {
-      const text = table[at] ?? '';
-      const state = stateOf(gpu);
       return [
-        { text, style: styles[state] ?? null, from: text.length - state.length },
+        painted(table[at] ?? '', stateOf(gpu)),
         ...detailLines(gpu),
         ...(gpu.holders ?? []).map((holder) => holders.line(holder)),
       ];
     }),
+    ...missing.flatMap((gpu, at) => [
+      painted(table[gpus.length + at] ?? '', 'unhealthy'),
+      unnamedLine,
+      ...healthLines(gpu),
+    ]),
     ...elsewhereLines(elsewhere, holders),
     ...legend(all),
   ];
+}
+
+function rowOf(index: number | null, uuid: string, memory: GpuStatus['memory'], state: State): string[] {
+  return [
+    alignRight(index, 'GPU'),
+    uuid,
+    alignRight(memory?.units, 'UNITS'),
+    alignRight(memory?.heldUnits, 'HELD'),
+    alignRight(memory?.freeUnits, 'FREE'),
+    state,
+  ];
+}
+
+function painted(text: string, state: State): StyledLine {
+  return { text, style: styles[state] ?? null, from: text.length - state.length };
 }
 
 function elsewhereLines(elsewhere: readonly HolderStatus[], holders: HolderTable): readonly StyledLine[] {
@@ -110,7 +124,7 @@ function detailLines(gpu: GpuStatus): readonly StyledLine[] {
 }
 
 /** What is to be looked after on a GPU that is given out, at least in part. */
-function healthLines({ health }: GpuStatus): readonly StyledLine[] {
+function healthLines({ health }: Pick<GpuStatus, 'health'>): readonly StyledLine[] {
   if (health === null) return [];
   const { findings, unmonitored } = health;
   const found = findings.filter(({ effect }) => effect !== 'noted');

@@ -1,4 +1,5 @@
 import type { UnhealthyReason } from '../allocation/status/offered-device.ts';
+import type { StyledLine } from './styled-line.ts';
 
 /** `1 GPU`, `2 GPUs`. */
 export function count(number: number, what: string): string {
@@ -9,6 +10,9 @@ export function count(number: number, what: string): string {
 export function alignRight(number: number | null | undefined, head: string): string {
   return String(number ?? '-').padStart(head.length);
 }
+
+/** What is known of a GPU beside what is held against it; it has no index either. */
+export const unnamedLine: StyledLine = { text: '     the driver does not name it now', style: 'red' };
 
 const reasonTexts = {
   fault: 'with a fault',

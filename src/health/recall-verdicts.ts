@@ -2,6 +2,7 @@ import {
   flapCondemnations,
   isCondemned,
   isLatched,
+  isOverOnlyByReset,
   withFindings,
   type Finding,
   type GpuVerdict,
@@ -33,7 +34,7 @@ function mergeGpu(own: GpuVerdict | null, kept: GpuVerdict, savedAt: number, now
   const isFaulty = newer.some((finding) => isLatched(finding) && finding.effect === 'unhealthy');
   const wasReset =
     (kept.answers === false && own.answers === true) ||
-    (kept.action !== null && kept.action !== 'none' && own.action === 'none');
+    (own.action === 'none' && isOverOnlyByReset(kept.action));
   return withFindings(
     {
       ...kept,

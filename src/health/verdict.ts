@@ -127,9 +127,17 @@ const latched = {
   'nvlink-down': false,
 } as const satisfies Readonly<Record<FindingKind, boolean>>;
 
-/** What the driver wants is done when programs end: it is no sign of a reset that the driver wants it no more. */
+/** Such a wish of the driver's is met when programs end: it is no sign of a reset that the driver wants it no more. */
+const metWithoutReset = 'drain-p2p' satisfies RecoveryAction;
+
+/** True for the finding of such a wish. */
 export function isOverByItself({ key }: Pick<Finding, 'key'>): boolean {
-  return key === `recovery-action-${'drain-p2p' satisfies RecoveryAction}`;
+  return key === `recovery-action-${metWithoutReset}`;
+}
+
+/** Whether the GPU was reset when the driver wants nothing more after it wanted this. */
+export function isOverOnlyByReset(action: RecoveryAction | null): boolean {
+  return action !== null && action !== 'none' && action !== metWithoutReset;
 }
 
 /** True when something that lasts keeps the GPU out, or a part of it. */

@@ -56,9 +56,12 @@ class AutoDriver implements Driver {
     return await this.#choose();
   }
 
-  /** Nothing before the first snapshot: until then nobody knows whom to ask. */
+  /** An empty list would say that there is no GPU; that nobody can be asked is an error. */
   async signs(): Promise<readonly GpuSigns[]> {
-    return (await this.#active.value?.driver.signs()) ?? [];
+    const active = this.#active.value;
+    if (active === null)
+      throw new DriverError('driver-failed', 'no way to the GPUs answers; the next reading tries them all');
+    return await active.driver.signs();
   }
 
   async *events(signal: AbortSignal): AsyncGenerator<DriverEvent, void, void> {

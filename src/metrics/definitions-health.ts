@@ -3,7 +3,7 @@ export const healthDefinitions = {
   gpuVerdicts: {
     kind: 'gauge',
     name: 'slicewise_gpu_verdicts',
-    help: 'GPUs by how they are: healthy; degraded, to be looked after and given out; unmonitored, so that nobody would hear of a fault; unhealthy, whole or in part not given out.',
+    help: 'GPUs by how they are: healthy; degraded, to be looked after and given out; unmonitored, so that nobody would hear of a fault; unhealthy, whole or in part not given out, also where the driver names the GPU no more.',
     labels: { state: ['healthy', 'degraded', 'unmonitored', 'unhealthy'] },
   },
   gpuUnhealthySince: {

@@ -39,10 +39,11 @@ function writeWithheld({ devicesWithheld }: Instruments, { resources }: NodeStat
 }
 
 /** Standing by or not, each agent knows how the GPUs are. */
-function writeHealth({ gpuVerdicts, gpuUnhealthySince }: Instruments, { gpus }: NodeStatus): void {
+function writeHealth({ gpuVerdicts, gpuUnhealthySince }: Instruments, { gpus, missing }: NodeStatus): void {
+  const all = [...gpus, ...missing];
   for (const state of definitions.gpuVerdicts.labels.state)
-    gpuVerdicts.set({ state }, gpus.filter(({ health }) => health?.state === state).length);
-  for (const { uuid, health } of gpus)
+    gpuVerdicts.set({ state }, all.filter(({ health }) => health?.state === state).length);
+  for (const { uuid, health } of all)
     if (health?.state === 'unhealthy') gpuUnhealthySince.set({ uuid }, Date.parse(health.since) / 1000);
 }
 

@@ -96,6 +96,19 @@ const cases: readonly [
       'faults would not be told of GPU 1, 2: no events',
     ],
   ],
+  [
+    'with what is held against a GPU that the driver does not name',
+    {
+      inventory: known([gpu(0)]),
+      health: healthOf([
+        { state: 'healthy', what: 'XID 13', effect: 'noted' },
+        { state: 'unhealthy', what: 'XID 79', effect: 'unhealthy' },
+        { state: 'degraded', what: 'too hot', effect: 'degraded' },
+      ]),
+    },
+    true,
+    [`${gpu(1).uuid}, which the driver does not name now, is unhealthy: XID 79`],
+  ],
   ['with what it does not offer as asked', { degradations: ['GPU 1 is empty'] }, true, ['GPU 1 is empty']],
   [
     'on a node of which the config offers nothing',

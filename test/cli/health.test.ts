@@ -35,8 +35,8 @@ const sick = after(
   { apartMs: 60_000, startMs: Date.parse('2026-11-23T02:00:00Z') },
 );
 
-function statusOf(verdicts: typeof sick): NodeStatus {
-  const snapshot = snapshotOf([gpu(0), gpu(1), gpu(2)]);
+function statusOf(verdicts: typeof sick, gpus = [gpu(0), gpu(1), gpu(2)]): NodeStatus {
+  const snapshot = snapshotOf(gpus);
   return describeNode(nodeFacts(History.settled(), { snapshot, health: describeHealth(verdicts) }));
 }
 
@@ -136,6 +136,37 @@ describe('slicewise health ack', () => {
         ? { code: 0, stdout: `${uuid}: healthy\n`, stderr: '' }
         : { code: 1, stdout: '', stderr: `slicewise: ${uuid} is still out; the agent's log says why\n` },
     );
+  });
+});
+
+describe('a GPU that the driver names no more', () => {
+  const others = [gpu(1), gpu(2)];
+
+  it('is shown with what is held against it', async () => {
+    const stateDir = await shortFolder();
+    const served = await serve(stateDir);
+    served.status = statusOf(sick, others);
+    const { code, stdout } = await run(stateDir);
+    expect(code).toBe(0);
+    const [line, why, what] = stdout
+      .split('\n')
+      .slice(stdout.split('\n').findIndex((each) => each.includes(uuid)));
+    expect(line).toMatch(/^ {2}- {2}GPU-.* unhealthy$/);
+    expect(why).toBe('     the driver does not name it now');
+    expect(what).toContain('XID 79');
+  });
+
+  it('is acknowledged by its UUID', async () => {
+    const stateDir = await shortFolder();
+    const served = await serve(stateDir);
+    served.status = statusOf(sick, others);
+    await mkdir(join(stateDir, 'health-ack'), { mode: 0o700 });
+    const running = run(stateDir, 'ack', uuid);
+    while ((await readAcknowledgements(stateDir)).length === 0) await systemClock.sleep(5);
+    served.status = statusOf(after([ackAll], { from: sick }), others);
+    await removeAcknowledgement(stateDir, uuid);
+    const stdout = `${uuid}: nothing is held against it any more\n`;
+    expect(await running).toEqual({ code: 0, stdout, stderr: '' });
   });
 });
 

@@ -2,6 +2,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { encodeRecord } from '../../src/allocation/record.ts';
 import { describeNode } from '../../src/allocation/status/describe-node.ts';
+import type { GpuFindingStatus } from '../../src/allocation/status/gpu-status.ts';
 import type { NodeStatus } from '../../src/allocation/status/node-status.ts';
 import { jsonPrinter, textPrinter } from '../../src/cli/status-output.ts';
 import { memoryResource } from '../../src/resources/memory-units.ts';
@@ -47,6 +48,15 @@ function busy(): NodeStatus {
   );
 }
 
+function healthWith(
+  finding: Pick<GpuFindingStatus, 'effect' | 'what' | 'remedy'>,
+): NodeStatus['missing'][number]['health'] {
+  const at = '2026-11-23T03:00:00.000Z';
+  const rest = { key: 'xid-79', canBeAcknowledged: true, xid: 79, class: 'reboot', migInstance: null };
+  const findings = [{ ...rest, firstAt: at, lastAt: at, count: 1, ...finding }];
+  return { state: 'unhealthy', since: at, unmonitored: null, findings };
+}
+
 async function show(
   statuses: readonly NodeStatus[],
   output: { readonly watch: boolean } & FakeTerminalOptions,
@@ -78,6 +88,23 @@ describe('the table', () => {
     };
     const orphaned = describeNode(nodeFacts(history, { inventory: failed }));
     await expect(await show([orphaned], { watch: false })).toMatchFileSnapshot('../golden/status-odd.txt');
+  });
+
+  it('names GPUs that something is held against and that the driver does not name', async () => {
+    const finding = {
+      effect: 'unhealthy',
+      what: 'it has fallen off the bus',
+      remedy: 'Look at it.',
+    } as const;
+    const missing = [{ uuid: 'GPU-z', health: healthWith(finding) }];
+    const without = describeNode(nodeFacts(History.settled(), { snapshot: snapshotOf([]) }));
+    const shown = await show([{ ...without, missing }], { watch: false });
+    expect(shown.split('\n').slice(-4)).toEqual([
+      '  -  GPU-z      -     -     -  unhealthy',
+      '     the driver does not name it now',
+      '     unhealthy: it has fallen off the bus. Look at it.',
+      '',
+    ]);
   });
 
   it('of a node without memory, and of one that nobody serves', async () => {

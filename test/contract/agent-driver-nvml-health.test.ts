@@ -53,6 +53,25 @@ describe.skipIf(skipNvml)('a GPU that the NVIDIA driver complains of', () => {
     await waitForUnhealthy(node, [1]);
   });
 
+  test('stays out, and nobody knows how the others are, when no driver answers any more', async () => {
+    const lost = 'fault nvmlDeviceGetTemperature 2 return 15';
+    await using node = await startOnStandIn('', [
+      '--device-discovery-strategy=auto',
+      '--nvidia-smi=/nowhere/nvidia-smi',
+      '--rescan-interval=1s',
+    ]);
+    await node.waitForGpus(8);
+    await setScenario(node, lost);
+    await waitForUnhealthy(node, [2]);
+    const before = listsSent(node);
+    await setScenario(node, `${lost}\nfault nvmlDeviceGetCount_v2 * return 999`);
+    await node.waitForLog('no way to the GPUs answers');
+    await node.waitForReadyz(200, ['the newest reading failed: ']);
+    expect(listsSent(node)).toBe(before);
+    await setScenario(node, '');
+    await waitForUnhealthy(node, []);
+  });
+
   test('stays listed as sick, or is not listed, where it fails before the agent starts; the others are served', async () => {
     const atStart = [
       'gpu 1 recovery-action 1',

@@ -276,4 +276,27 @@ describe('slicewise health', () => {
     const without = await health(node);
     expect(without.code).toBe(1);
   });
+
+  it('tells of a GPU that has left the bus, and takes a word on it', { timeout: 120_000 }, async () => {
+    await using node = await openNode();
+    const first = await node.startServingAgent([procfs(node)]);
+    await node.writeScenario({ ...base, timeline: [xid79] });
+    await node.waitForStatus({ [gpuResource]: '3/4' });
+    await expect.poll(() => fileOf(node), { timeout: patienceMs }).toContain('xid-79');
+    first.signal('SIGTERM');
+    await first.exit;
+    const uuid = node.gpuIds[1] ?? '';
+    await node.writeScenario({ ...base, overrides: [{ gpu: 1, state: 'absent' }] });
+    const agent = node.startAgent([procfs(node), '--http-address=127.0.0.1:0']);
+    await node.waitForStatus({ [gpuResource]: '3/3' });
+    const read = async () => JSON.parse((await health(node, '--output', 'json')).stdout) as HealthReport;
+    await expect.poll(async () => (await read()).gpus.length, { timeout: patienceMs }).toBe(4);
+    expect((await read()).gpus.at(-1)).toMatchObject({ index: null, uuid, findings: [{ xid: 79 }] });
+    const { stdout } = await runToEnd(['status', '--state-dir', join(node.folder, 'state')]);
+    expect(stdout).toContain('the driver does not name it now');
+    expect(await health(node, 'ack', uuid)).toMatchObject({ code: 0, stderr: '' });
+    await agent.waitForLog(({ msg }) => msg === 'an admin lets the GPU be used again', patienceMs);
+    await expect.poll(async () => (await read()).gpus.length, { timeout: patienceMs }).toBe(3);
+    await expect.poll(() => fileOf(node), { timeout: patienceMs }).not.toContain(uuid);
+  });
 });

@@ -232,7 +232,7 @@ describe('what the cluster is told of sick GPUs', () => {
     await node.kubelet.waitForAllocatable(gpuResource, 4, patienceMs);
     const { message } = await waitForEvent(server, `Node ${nodeName} GPUAcknowledged`);
     expect(message).toBe(
-      `annotation ${annotation}="replaced": GPU 2 (${uuid}) is to be used again in spite of XID 95 (memory error, not contained)`,
+      `annotation ${annotation}="replaced" is passed on: GPU 2 (${uuid}) is to be used again in spite of XID 95 (memory error, not contained), unless more happens to it first`,
     );
     expect((await waitForEvent(server, `Node ${nodeName} GPUAcknowledgementIgnored`)).message).toContain(
       'no GPU of this node has a UUID that begins so',

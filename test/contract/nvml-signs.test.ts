@@ -43,6 +43,8 @@ describe.skipIf(skip)('the signs of a GPU', () => {
     ['gpu 1 slowdowns ef', { slowdowns: ['thermal', 'power-brake'] }],
     ['gpu 1 slowdowns 2f', {}],
     ['link 1 3 off\nlink 1 4 off', { nvlinksDown: 2 }],
+    ['fault nvmlDeviceGetNvLinkState 1 return 999', { nvlinksDown: null }],
+    ['link 1 3 off\nfault nvmlDeviceGetNvLinkState 1 return 999 1', { nvlinksDown: null }],
     // A question that the GPU or the driver does not know, or that goes wrong, is not told; the GPU is not lost for it.
     ['fault nvmlDeviceGetFieldValues 1 return 3', { recoveryAction: null }],
     ['fault nvmlDeviceGetRemappedRows 1 return 3', { rowRemap: null }],

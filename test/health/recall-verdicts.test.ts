@@ -44,6 +44,19 @@ describe('what an agent that served before has written down', () => {
       expect(verdictOf(after(steps, { startMs: late })).state).toBe('healthy');
   });
 
+  it('is over when the driver wanted something that only a reset ends, and wants it no more', () => {
+    const states = (['reset', 'drain-p2p'] as const).map((recoveryAction) => {
+      const wanted = after([boot(0), signs(), xid(95), signs({ recoveryAction })], { startMs: early });
+      const standby = after([boot(0), signs()], { startMs: late });
+      const took = after([recalled(wanted, early + 1e9), signs()], { from: standby, startMs: late + 1e8 });
+      return [recoveryAction, took.gpus.get(uuid)?.state];
+    });
+    expect(states).toEqual([
+      ['reset', 'healthy'],
+      ['drain-p2p', 'unhealthy'],
+    ]);
+  });
+
   it('knows better what an admin has let back, though this agent had heard of the fault too', () => {
     const acknowledged = after([ackAll, signs()], { from: condemned, startMs: early + 1e8 });
     const standby = after([boot(0), signs(), xid(95)], { startMs: early });

@@ -157,6 +157,22 @@ describe('auto', () => {
     await end;
   });
 
+  test('how GPUs are is asked of the driver in use, and is an error while there is none', async () => {
+    const nobody = { code: 'driver-failed', message: expect.stringMatching(/^no way to the GPUs answers/) };
+    await expect(driver.signs()).rejects.toMatchObject(nobody);
+    await ask();
+    expect(await driver.signs()).toMatchObject([{ uuid: 'nvml' }]);
+    nvml.answer = failing();
+    smi.answer = failing();
+    expect([await ask(), await ask()]).toEqual(['driver-failed', 'driver-failed']);
+    expect(await driver.signs()).toMatchObject([{ uuid: 'nvml' }]);
+    expect(await ask()).toBe('driver-failed');
+    await expect(driver.signs()).rejects.toMatchObject(nobody);
+    nvml.answer = null;
+    expect(await ask()).toBe('nvml');
+    expect(await driver.signs()).toMatchObject([{ uuid: 'nvml' }]);
+  });
+
   test('closing closes what is open and refuses later calls', async () => {
     await ask();
     await driver[Symbol.asyncDispose]();

@@ -31,6 +31,8 @@ const health: NodeFacts['health'] = new Map([
   ['GPU-a', { ...well, state: 'unhealthy' }],
   ['GPU-b', { ...well, state: 'degraded' }],
   ['GPU-c', { ...well, state: 'healthy' }],
+  // The driver names it no more.
+  ['GPU-z', { ...well, state: 'unhealthy' }],
 ]);
 
 const golden = new URL('../golden/metrics.txt', import.meta.url);

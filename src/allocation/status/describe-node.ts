@@ -87,6 +87,7 @@ export function describeNode(facts: NodeFacts): NodeStatus {
     }),
     memory: describeMemory(facts, { uses, rooms, isTracked }),
     gpus: gpus.toSorted((one, other) => one.index - other.index),
+    missing: findMissing(facts),
     elsewhere: isTracked ? findElsewhere(facts) : [],
   };
 }
@@ -127,6 +128,13 @@ function describeMemory(
     paused: isTracked ? pauseOf(offer) : null,
     heldBackTo: fit !== 'sum' && Number.isFinite(limit) ? limit : null,
   };
+}
+
+function findMissing({ health, snapshot }: NodeFacts): NodeStatus['missing'] {
+  const named = new Set((snapshot?.gpus ?? []).map(({ uuid }) => uuid));
+  return [...health]
+    .filter(([uuid, { state }]) => !named.has(uuid) && state === 'unhealthy')
+    .map(([uuid, each]) => ({ uuid, health: each }));
 }
 
 function findElsewhere({ offer: { holdings, node }, snapshot }: NodeFacts): NodeStatus['elsewhere'] {

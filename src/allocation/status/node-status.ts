@@ -1,6 +1,6 @@
 import type { MemoryPause } from '../memory/memory-view.ts';
 import type { Fit } from '../promise.ts';
-import type { GpuStatus } from './gpu-status.ts';
+import type { GpuHealthStatus, GpuStatus } from './gpu-status.ts';
 import type { HolderStatus } from './holder-status.ts';
 import type { UnhealthyReason } from './offered-device.ts';
 
@@ -19,8 +19,16 @@ export interface NodeStatus {
   readonly memory: MemoryStatus | null;
   /** In order of index. */
   readonly gpus: readonly GpuStatus[];
+  /** GPUs that something is held against and that the driver does not name now, for example because they have fallen off the bus. */
+  readonly missing: readonly MissingGpuStatus[];
   /** Who holds something that is on no GPU of this node. */
   readonly elsewhere: readonly HolderStatus[];
+}
+
+/** A GPU of which no more is known than what is held against it. */
+export interface MissingGpuStatus {
+  readonly uuid: string;
+  readonly health: GpuHealthStatus;
 }
 
 /** The agent that answers. */

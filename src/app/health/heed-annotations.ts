@@ -128,7 +128,10 @@ class AnnotationHeeder {
     queue?.put({ ...answer, about: { kind: 'node' }, topic: `annotation/${ack.name}` });
   }
 
-  /** The word is left where `slicewise health ack` leaves it: there it is heeded, and lasts until what comes of it is written down. */
+  /**
+   * The word is left where `slicewise health ack` leaves it: there it is heeded, and lasts until what comes of it is written down. A fault that
+   * comes before makes it void, so that more than that it is passed on cannot be said here.
+   */
   async #answer(ack: AckAnnotation, gpus: readonly GpuHealth[]): Promise<Answer> {
     const said = `annotation ${ack.name}=${JSON.stringify(ack.value.slice(0, 200))}`;
     const ignored = { type: 'Warning', reason: 'GPUAcknowledgementIgnored' } as const;
@@ -152,7 +155,7 @@ class AnnotationHeeder {
     return {
       type: 'Normal',
       reason: 'GPUAcknowledged',
-      message: `${said}: ${name} is to be used again in spite of ${what}`,
+      message: `${said} is passed on: ${name} is to be used again in spite of ${what}, unless more happens to it first`,
     };
   }
 }

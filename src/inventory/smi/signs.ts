@@ -1,11 +1,12 @@
 import { unknownSigns, type GpuSigns, type RecoveryAction, type Slowdown } from '../gpu-signs.ts';
-import { readText } from './fields.ts';
+import { readField, readText } from './fields.ts';
 import { nodeAt, valueAt, type OutlineNode } from './outline.ts';
 
 /** What a `GPU <bus id>` block of `-q` tells of how the GPU is. NVLinks are not in it. */
 export function readSigns(uuid: string, block: readonly OutlineNode[], fault: string | null): GpuSigns {
   const signs = { ...unknownSigns(uuid), unmonitored: tellsNothing };
-  if (fault !== null) return { ...signs, lost: fault };
+  // An unknown error may pass without a reset; what says that the GPU is lost, or has to be reset, does not.
+  if (fault !== null) return { ...signs, lost: fault, isUnsure: readField(fault).kind !== 'fault' };
   return {
     ...signs,
     recoveryAction: readRecoveryAction(block),

@@ -290,3 +290,18 @@ it('is the same after a way through JSON', () => {
   const status = describeNode(nodeFacts(history));
   expect(JSON.parse(JSON.stringify(status))).toEqual(status);
 });
+
+it('tells of GPUs that something is held against and that the driver does not name', () => {
+  const well = { since: '2026-11-23T03:00:00.000Z', unmonitored: null, findings: [] };
+  const health: NodeFacts['health'] = new Map([
+    ['GPU-a', { ...well, state: 'unhealthy' }],
+    ['GPU-y', { ...well, state: 'degraded' }],
+    ['GPU-z', { ...well, state: 'unhealthy' }],
+  ]);
+  const missing = [{ uuid: 'GPU-z', health: { ...well, state: 'unhealthy' } }];
+  expect(describeNode(nodeFacts(History.settled(), { health })).missing).toEqual(missing);
+  expect(describeNode(nodeFacts(History.settled(), { health, snapshot: null })).missing).toMatchObject([
+    { uuid: 'GPU-a' },
+    { uuid: 'GPU-z' },
+  ]);
+});

@@ -1,5 +1,7 @@
-import { expect, test } from 'vitest';
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
 import { faultReasons, gpuHealthOf } from '../../../src/app/health/gpu-health-of.ts';
+import { conditionType, describeCondition } from '../../../src/cluster/health-condition.ts';
 import { defaultHealthRules, type HealthFact } from '../../../src/health/facts.ts';
 import { wantsTaint } from '../../../src/cluster/health-taint.ts';
 import { nextVerdicts } from '../../../src/health/next-verdicts.ts';
@@ -44,6 +46,24 @@ test.each<[string, HealthFact, (typeof faultReasons)[number]]>([
 ])('the class of %s', (_title, fact, reason) => {
   const [told] = gpuHealthOf(verdictsAfter(signs({}), fact), reading());
   expect(told?.faults[0]).toMatchObject({ reason, rank: faultReasons.indexOf(reason), isOfWholeGpu: true });
+});
+
+describe('the page for admins', () => {
+  const path = new URL('../../../docs/health-in-the-cluster.md', import.meta.url);
+  const page = readFileSync(path, 'utf8');
+
+  test('has the classes, the worst first', () => {
+    const [, list = ''] = /one of these, the worst first: ([^(]+)\(/.exec(page) ?? [];
+    expect([...list.matchAll(/`(\w+)`/g)].map(([, reason]) => reason)).toEqual(faultReasons);
+  });
+
+  test('shows the condition as it is written', () => {
+    const [, shown = ''] = /^(\{"type":.*),…\}$/m.exec(page) ?? [];
+    const [told] = gpuHealthOf(verdictsAfter(signs({}), xid(79)), reading());
+    if (told === undefined) throw new Error('nothing is told');
+    const condition = describeCondition([{ ...told, index: 3, uuid: 'GPU-5f3c…' }]);
+    expect(JSON.parse(`${shown}}`)).toEqual({ type: conditionType, ...condition });
+  });
 });
 
 test.each([

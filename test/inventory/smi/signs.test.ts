@@ -90,6 +90,17 @@ describe('a changed capture', () => {
       lost: 'GPU is lost',
     });
   });
+
+  test.each([
+    ['GPU Current Temp', 'GPU is lost', false],
+    ['GPU Current Temp', 'GPU requires reset', false],
+    ['Total', 'Unknown Error', true],
+    ['Total', '[Unknown Error]', true],
+    ['Total', 'ERR!', true],
+  ])('%s: %s: that it may not be gone is %s', (key, value, isUnsure) => {
+    const lost = isUnsure ? 'Unknown Error' : value;
+    expect(signsOf('h100', set(key, value))).toMatchObject({ lost, isUnsure });
+  });
 });
 
 describe('through a program', () => {
