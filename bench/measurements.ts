@@ -17,7 +17,7 @@ import { readProcessUse } from './process-use.ts';
 /** One figure: its values come one by one, in the unit. */
 export interface Measurement {
   readonly name: string;
-  readonly unit: 'ms' | 'MB' | 's';
+  readonly unit: 'ms' | 'ms/s' | 'MB' | 's';
   readonly runs: number;
   /** Where one run gives several values: what each of them is. */
   readonly parts?: readonly string[];
