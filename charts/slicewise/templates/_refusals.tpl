@@ -4,11 +4,7 @@
 {{- if and (eq (include "slicewise.namespace" .) "default") (not .Values.allowDefaultNamespace) }}
 {{- fail "The namespace 'default' is for trying things out: install into a namespace of its own (--namespace slicewise --create-namespace), or set allowDefaultNamespace: true." }}
 {{- end }}
-{{- with .Values.updateStrategy }}
-{{- if and (eq (toString .type) "RollingUpdate") (eq (toString (dig "rollingUpdate" "maxSurge" 0 .)) "0") (eq (toString (dig "rollingUpdate" "maxUnavailable" 1 .)) "0") }}
-{{- fail "updateStrategy: with maxSurge 0 and maxUnavailable 0 no agent can ever be replaced: set one of them to 1." }}
-{{- end }}
-{{- end }}
+{{- include "slicewise.refuseUpdates" . }}
 {{- if and .Values.policies.bytes (not .Values.memory.enabled) }}
 {{- fail "policies.bytes gives nvidia.com/gpu-memory a meaning in bytes, and memory.enabled is false: set it to true, or leave policies.bytes at false." }}
 {{- end }}
