@@ -103,4 +103,18 @@ onCluster('the chart', () => {
     await upgradeChart(node, { podAnnotations: { round: 'two' } });
     await node.waitForAmount({ capacity: 1, allocatable: 1 });
   });
+
+  test('says by an Event which config a node has, past the policy that leaves it its own Events', async () => {
+    await using node = await openClusterNode({ gpus: 1 });
+    const namespace = 'default';
+    const fieldSelector = 'source=slicewise,reason=ConfigApplied';
+    // The same said again is the same Event.
+    await node.api.deleteCollectionNamespacedEvent({ namespace, fieldSelector });
+    await using _ = await installChart(node, { config: { map: { default: 'version: v1' } } });
+    await waitFor(
+      'the Event is there',
+      async () => (await node.api.listNamespacedEvent({ namespace, fieldSelector })).items,
+      (events) => events.some(({ message }) => message?.includes('default')),
+    );
+  });
 });

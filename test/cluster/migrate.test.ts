@@ -1,34 +1,23 @@
-import { execFile } from 'node:child_process';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { type ClusterNode, openClusterNode } from './support/cluster-node.ts';
 import { chart, helmOrThrow } from './support/helm.ts';
 import { installChart, release } from './support/installed-chart.ts';
-import { memoryPod, memoryResource } from './support/memory-pods.ts';
+import { memoryContainer, memoryPod, memoryResource } from './support/memory-pods.ts';
 import { waitForAmounts } from './support/node-amounts.ts';
 import { labelNode } from './support/node-labels.ts';
 import { onCluster } from './support/on-cluster.ts';
 import { startNvidiaPlugin, whyNoNvidiaPlugin } from './support/nvidia-plugin.ts';
 import { startOtherPlugin } from './support/other-plugin.ts';
-import { gpuPod, gpuResource } from './support/pod-spec.ts';
+import { commandOf, runOnCluster } from './support/page-commands.ts';
+import { container, gpuPod, gpuResource, pod } from './support/pod-spec.ts';
 import { identityOf } from './support/pods.ts';
 
-const page = join(import.meta.dirname, '../../docs/migrate-from-nvidia.md');
-
 /** The page's own command, run as it stands there. */
-async function listMemoryPods({ cluster, namespace }: ClusterNode): Promise<readonly string[]> {
-  const [, command = ''] =
-    /^ *\$ (kubectl get pods --all-namespaces .*)$/m.exec(await readFile(page, 'utf8')) ?? [];
-  // What kubectl keeps for itself goes where the cluster's own files are.
-  const env = {
-    PATH: cluster.programs.searchPath,
-    KUBECONFIG: cluster.paths.kubeconfig,
-    HOME: cluster.paths.etc,
-  };
-  const { stdout } = await promisify(execFile)('/bin/sh', ['-c', command], { env });
-  return stdout.split('\n').filter((line) => line.startsWith(`${namespace}/`));
+async function listMemoryPods(node: ClusterNode): Promise<readonly string[]> {
+  const command = await commandOf('migrate-from-nvidia.md', 'kubectl get pods --all-namespaces');
+  const lines = (await runOnCluster(node, command)).split('\n');
+  return lines.filter((line) => line.startsWith(`${node.namespace}/`)).toSorted();
 }
 
 /** NVIDIA's own plugin; where it could not be built one that does the same as far as a pod can see, and that is said. */
@@ -62,10 +51,16 @@ onCluster("a move from NVIDIA's plugin, and back", () => {
 
     const where = ['--namespace', node.namespace, '--reuse-values', '--wait', '--timeout', '90s'];
     const { cluster } = node;
-    await helmOrThrow(['upgrade', release, chart, ...where, '--set', 'memory.enabled=false'], { cluster });
+    const without = ['--set', 'memory.enabled=false', '--set', 'policies.bytes=false'];
+    await helmOrThrow(['upgrade', release, chart, ...where, ...without], { cluster });
     await waitForAmounts(node, { [gpuResource]: '2/3', [memoryResource]: '10/10' });
-    expect(await listMemoryPods(node)).toEqual([`${node.namespace}/share: 10`]);
+    // It waits for a node for ever: what counts is that it is found.
+    await node.pods.create(
+      pod('first', { initContainers: [memoryContainer('init', 5)], containers: [container('main', 0)] }),
+    );
+    expect(await listMemoryPods(node)).toEqual([`${node.namespace}/first: 5`, `${node.namespace}/share: 10`]);
     await node.pods.delete('share');
+    await node.pods.delete('first');
     expect(await listMemoryPods(node)).toEqual([]);
     await waitForAmounts(node, { [gpuResource]: '3/3' });
     await chartInstalled[Symbol.asyncDispose]();

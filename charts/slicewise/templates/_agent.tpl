@@ -62,10 +62,10 @@
 - name: CONFIG_FILE_SRCDIR
   value: /configs
 - name: NODE_LABEL
-  value: {{ $config.nodeLabel }}
+  value: {{ $config.nodeLabel | quote }}
 {{- with $config.default }}
 - name: DEFAULT_CONFIG
-  value: {{ . }}
+  value: {{ . | quote }}
 {{- end }}
 {{- with $config.fallbackStrategies }}
 - name: FALLBACK_STRATEGIES
@@ -73,7 +73,7 @@
 {{- end }}
 {{- else }}
 - name: CONFIG_FILE
-  value: /configs/{{ default "default" $config.default }}
+  value: {{ printf "/configs/%s" (default "default" $config.default) | quote }}
 {{- end }}
 {{- end }}
 {{- with $extra }}

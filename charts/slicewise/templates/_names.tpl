@@ -1,4 +1,4 @@
-{{/* Names and labels. Values are read so that an upgrade with the values of an older chart finds what it lacks empty. */}}
+{{/* Names and labels, and what the values say about the API server. */}}
 
 {{- define "slicewise.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
