@@ -17,8 +17,9 @@ RUN npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
 COPY . .
 # The commit that this is built from, which `slicewise version` says.
 ARG REVISION=
-# Built where it will lie: the compiled code that is kept with the program counts for its path, and for this Node.
-RUN node_modules/.bin/node scripts/bundle.ts /usr/lib/slicewise
+# Built where it will lie: the compiled code that is kept with the program counts for its path, and for this Node. To compile it the program
+# is run, which needs koffi.
+RUN NODE_PATH=/src/node_modules node_modules/.bin/node scripts/bundle.ts /usr/lib/slicewise
 # All that the image adds to its base. There is no env(1) in it, and of koffi only what is loaded.
 WORKDIR /image/usr
 RUN mkdir -p bin lib share/doc/slicewise \

@@ -37,7 +37,7 @@ export async function fetchArm64(folder: string): Promise<ImageMachine> {
 const emulate = `
 unshare --user --mount sh -c 'until [ "$(id -u)" = 0 ]; do sleep 0.05; done; exec sh -c "$@"' sh '
 mount -t binfmt_misc none /proc/sys/fs/binfmt_misc &&
-printf %s ":aarch64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$0:F" > /proc/sys/fs/binfmt_misc/register &&
+printf %s ":aarch64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$0:PF" > /proc/sys/fs/binfmt_misc/register &&
 exec "$@"' "$0" "$@" &
 child=$!
 until [ "$(readlink /proc/$child/ns/user)" != "$(readlink /proc/$$/ns/user)" ]; do sleep 0.05; done
