@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { GpuSigns } from '../../src/inventory/gpu-signs.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { mustSkip } from '../support/nvml-header.ts';
 import { standInLibrary } from '../support/nvml-library.ts';
 import { within, type NvmlNode } from '../support/nvml-node.ts';
@@ -144,6 +145,34 @@ describe.skipIf(skip)('the signs of a GPU', () => {
       expect((await node.driver.signs()).map(({ lost }) => lost)).toEqual([null]);
       expect(node.helper()).not.toBe(helper);
     }));
+
+  test('of one that hung, are told again when it answers after it was left alone', () => {
+    let aheadMs = 0;
+    const clock: Clock = { ...systemClock, now: () => systemClock.now() + aheadMs };
+    const pass = (ms: number): void => void (aheadMs += ms);
+    return within(
+      'gpus 2',
+      async (node) => {
+        await node.monitored();
+        const unreadable = async (): Promise<number[]> =>
+          (await node.driver.snapshot()).unreadable.map(({ index }) => index);
+        await node.scenario('gpus 2\nfault nvmlDeviceGetMemoryInfo 1 hang');
+        await expect(node.driver.signs()).rejects.toMatchObject({ code: 'driver-failed' });
+        expect(await unreadable()).toEqual([1]);
+
+        await node.scenario('gpus 2');
+        pass(4 * 60_000);
+        expect(await unreadable()).toEqual([1]);
+        pass(60_000);
+        expect(await unreadable()).toEqual([]);
+        expect((await node.driver.signs()).map(({ uuid: of, lost }) => [of, lost])).toEqual([
+          [uuid(0), null],
+          [uuid(1), null],
+        ]);
+      },
+      { clock },
+    );
+  });
 
   test('of all, again and again, while errors are told', () =>
     within('gpus 8', async (node) => {

@@ -11,7 +11,7 @@ import {
   type HostCommand,
   type HostProcess,
 } from '../../src/inventory/nvml/host-process.ts';
-import { systemClock } from '../../src/lib/clock.ts';
+import { type Clock, systemClock } from '../../src/lib/clock.ts';
 import { silentLog } from '../../src/lib/log.ts';
 import { inventoryOracle, standInLibrary, thisProgram } from './nvml-library.ts';
 
@@ -42,9 +42,9 @@ export interface NvmlNode {
 export async function within(
   scenario: string,
   body: (node: NvmlNode) => Promise<void>,
-  options: Partial<NvmlDriverOptions> & { readonly without?: readonly string[] } = {},
+  options: Partial<NvmlDriverOptions> & { readonly without?: readonly string[]; readonly clock?: Clock } = {},
 ): Promise<void> {
-  const { without, ...driverOptions } = options;
+  const { without, clock = systemClock, ...driverOptions } = options;
   const folder = await mkdtemp(join(tmpdir(), 'sw-nvml-'));
   const file = join(folder, 'scenario');
   const procfsRoot = join(folder, 'proc');
@@ -70,7 +70,7 @@ export async function within(
       },
       {
         log: silentLog(),
-        clock: systemClock,
+        clock,
         startHost: (command) => watched(command, helpers, step.resolve),
       },
     );
