@@ -82,16 +82,27 @@ describe.skipIf(skipNvml)("MIG by NVIDIA's library", () => {
     ['single', alike, '0 xid 95', { [gpuResource]: '1/3' }],
     ['none', cut, '0 xid 95 2 0', { [gpuResource]: '1/2' }],
     ['none', cut, '0 xid 95', { [gpuResource]: '1/2' }],
-  ] as const)('with %s: of %j the driver tells %s', async (strategy, lines, event, wanted) => {
-    const all = Object.fromEntries(
-      Object.entries<string>(wanted).map(([name, counts]) => [
-        name,
-        counts.replace(/^\d+/, counts.slice(-1)),
-      ]),
-    );
-    await using node = await startOnStandIn(lines.join('\n'), ['--mig-strategy', strategy]);
-    await waitForStatus(node, all);
-    await tell(node, event, waitForStatus(node, wanted), lines.join('\n'));
-    expect(node.kubelet.violations).toEqual([]);
-  });
+  ] as const)(
+    'with %s, every device in use: of %j the driver tells %s, and is reset',
+    async (strategy, lines, event, wanted) => {
+      const all = Object.fromEntries(
+        Object.entries<string>(wanted).map(([name, counts]) => [
+          name,
+          counts.replace(/^\d+/, counts.slice(-1)),
+        ]),
+      );
+      await using node = await startOnStandIn(lines.join('\n'), ['--mig-strategy', strategy]);
+      await waitForStatus(node, all);
+      for (const [name, counts] of Object.entries(all))
+        for (let pod = 0; pod < Number(counts.slice(-1)); pod += 1)
+          expect(await give(node, `${name}-${pod}`, name)).toMatch(/^(GPU|MIG)-/);
+      await tell(node, event, waitForStatus(node, wanted), lines.join('\n'));
+      // The driver wants a reset, and then none: that is what one looks like.
+      await setScenario(node, [...lines, 'gpu 0 recovery-action 1'].join('\n'));
+      await node.waitForLog('the driver asks for a reset of the GPU');
+      await setScenario(node, lines.join('\n'));
+      await waitForStatus(node, all);
+      expect(node.kubelet.violations).toEqual([]);
+    },
+  );
 });
