@@ -6,6 +6,7 @@ import {
   isCondemned,
   isLatched,
   isOverByItself,
+  isOverOnlyByReset,
   withFindings,
   type Finding,
   type GpuVerdict,
@@ -79,7 +80,7 @@ function proofAfter(
   if (answers === false && lost === null) return 'reset';
   if (recoveryAction === null) return proof;
   if (recoveryAction !== 'none') return null;
-  return action === null || action === 'none' || action === 'drain-p2p' ? proof : 'reset';
+  return isOverOnlyByReset(action) ? 'reset' : proof;
 }
 
 type Sign = Omit<Finding, 'firstAt' | 'lastAt' | 'count'>;
