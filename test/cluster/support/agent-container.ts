@@ -1,10 +1,4 @@
-import {
-  loadAllYaml,
-  type V1Container,
-  type V1DaemonSet,
-  type V1SecurityContext,
-  type V1Volume,
-} from '@kubernetes/client-node';
+import type { V1Container, V1DaemonSet, V1SecurityContext, V1Volume } from '@kubernetes/client-node';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +6,7 @@ import type { SelfProgram } from '../../../src/simulator/agent-process.ts';
 import type { Cluster } from '../node/cluster.ts';
 import { node } from '../node/layout.ts';
 import type { AgentImage } from './agent-image-files.ts';
-import { chart, helmOrThrow } from './helm.ts';
+import { daemonSet, renderInstalled, where } from './rendered-chart.ts';
 
 /** How an agent is started as the chart's container, and what its environment is. */
 export interface AgentContainer {
@@ -62,7 +56,7 @@ async function renderAgent(
   values: object,
 ): Promise<{ readonly container: V1Container; readonly volumes: readonly V1Volume[] }> {
   const key = JSON.stringify(values);
-  const known = rendered.get(key) ?? renderDaemonSet(cluster, values);
+  const known = rendered.get(key) ?? renderInstalled(values, where, cluster).then(daemonSet);
   rendered.set(key, known);
   known.catch(() => rendered.delete(key));
   const { containers, volumes = [] } = (await known).spec?.template.spec ?? { containers: [] };
@@ -83,17 +77,6 @@ function isBareRoot(context: V1SecurityContext = {}): boolean {
     capabilities?.drop?.join() === 'ALL' &&
     capabilities.add === undefined
   );
-}
-
-async function renderDaemonSet(cluster: Cluster, values: object): Promise<V1DaemonSet> {
-  const text = await helmOrThrow(['template', 'slicewise', chart, '--namespace', 'gpus'], {
-    cluster,
-    values,
-  });
-  const objects = loadAllYaml(text) as ({ readonly kind?: string } | null)[];
-  const found = objects.find((object) => object?.kind === 'DaemonSet');
-  if (found === undefined) throw new Error('The chart makes no DaemonSet of these values');
-  return found as V1DaemonSet;
 }
 
 function envOf({ env = [] }: V1Container): Readonly<Record<string, string>> {
