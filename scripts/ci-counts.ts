@@ -13,20 +13,29 @@ export function settleCounts(counts: Counts, exitCode: number): Counts {
   return counts.failed === 0 && (exitCode !== 0 || nothing) ? { ...counts, failed: 1 } : counts;
 }
 
+/** What is read of vitest's JSON report. */
+interface VitestReport {
+  readonly numPassedTests: number;
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly name: string;
+    readonly status: string;
+    readonly message?: string;
+    readonly assertionResults: readonly {
+      readonly fullName: string;
+      readonly status: string;
+      readonly failureMessages: readonly string[] | null;
+    }[];
+  }[];
+}
+
 /**
  * Counts vitest's JSON report. A file that could not be loaded has no tests in it and counts as one failure.
  * @param report text of the file; `null` when the run ended before there was one
  */
 export function countVitestReport(report: string | null): Counts {
   if (report === null) return { passed: 0, failed: 0 };
-  const { numPassedTests, numFailedTests, testResults } = JSON.parse(report) as {
-    readonly numPassedTests: number;
-    readonly numFailedTests: number;
-    readonly testResults: readonly {
-      readonly status: string;
-      readonly assertionResults: readonly unknown[];
-    }[];
-  };
+  const { numPassedTests, numFailedTests, testResults } = JSON.parse(report) as VitestReport;
   const unloaded = testResults.filter(
     ({ status, assertionResults }) => status === 'failed' && assertionResults.length === 0,
   );
@@ -39,18 +48,7 @@ export function countVitestReport(report: string | null): Counts {
  */
 export function nameTroubles(report: string | null): readonly string[] {
   if (report === null) return [];
-  const { testResults } = JSON.parse(report) as {
-    readonly testResults: readonly {
-      readonly name: string;
-      readonly status: string;
-      readonly message?: string;
-      readonly assertionResults: readonly {
-        readonly fullName: string;
-        readonly status: string;
-        readonly failureMessages: readonly string[] | null;
-      }[];
-    }[];
-  };
+  const { testResults } = JSON.parse(report) as VitestReport;
   return testResults.flatMap(({ name, status: ofFile, message, assertionResults }) => {
     // One that could not be loaded, or whose common preparations failed.
     if (ofFile === 'failed' && !assertionResults.some(({ status }) => status === 'failed'))
